@@ -1,0 +1,7 @@
+//! The nouns of the trade: plain data, and the rules on one value. Pure: no I/O, no clock.
+
+pub mod edit;
+pub mod feature;
+pub mod layer;
+pub mod report;
+pub mod schema;

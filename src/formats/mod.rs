@@ -1,0 +1,204 @@
+//! Exchange formats: one file each, all with the same two signatures, [`Read`] and [`Write`].
+//!
+//! A reader streams rows as the file has them, in the file's own coordinates, and repairs nothing; what the
+//! import makes of them (schema, CRS, faults) is decided by the planner, once for all formats. A writer
+//! takes a stream of features as stored, moves each to the target's CRS by [`Target::place`], and tells what
+//! the format could not hold.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    domain::{
+        feature::{FeatureRef, Value},
+        layer::Layer,
+        report::Finding,
+        schema::FieldType,
+    },
+    ground::{
+        crs::Crs,
+        shape::{Shape, ShapeRef},
+    },
+};
+
+/// What to read, and what the user said about it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file; for a shapefile its `.shp` or a `.zip` that holds one.
+    pub path: PathBuf,
+    /// The table in a file of several layers; needed where there is more than one.
+    pub table: Option<String>,
+    /// The encoding of text, where the user named one.
+    pub encoding: Option<&'static encoding_rs::Encoding>,
+}
+
+/// What a file says about the CRS of its coordinates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CrsClaim {
+    /// It names one, or its format fixes one.
+    Says(Crs),
+    /// It says nothing: the user must.
+    Silent,
+    /// It names one that PROJ does not know; the text as written.
+    Unreadable(String),
+}
+
+/// A column of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The name as written.
+    pub name: String,
+    /// The type that the file declares, where its format has types.
+    pub declared: Option<FieldType>,
+}
+
+/// The id that a file gives a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RowId {
+    /// A whole number.
+    Number(i64),
+    /// Any text.
+    Text(String),
+}
+
+/// One row of a file.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The row in the file, from 1.
+    pub number: u64,
+    /// The id that the file gives it.
+    pub id: Option<RowId>,
+    /// The geometry, as written; `None` where the row has none.
+    pub shape: Option<Shape>,
+    /// Values by column; columns that come later in the file than this row are missing at the end.
+    pub values: Vec<Value>,
+    /// What the reader found wrong with this row (an unsupported kind of geometry, a value that is no value
+    /// of its type, Z values that were left out). A `Refused` finding means `shape` cannot be trusted.
+    pub findings: Vec<Finding>,
+}
+
+/// What is known of a file after its last row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contents {
+    /// All columns, in order of first appearance.
+    pub columns: Vec<Column>,
+    /// What it says about its CRS.
+    pub crs: CrsClaim,
+    /// How text was read: the encoding and who said so, such as `GBK (.cpg)`; empty where the format fixes it.
+    pub encoding: String,
+    /// Rows read.
+    pub rows: u64,
+    /// What was found that belongs to no row.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a file could not be read or written as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// The file is not what its name says, or is broken: nothing of it is taken.
+    #[error("{path}: {what}")]
+    Broken {
+        /// The file.
+        path: String,
+        /// What is wrong, where, and what to do.
+        what: String,
+    },
+    /// The request cannot be met (an unknown table, an ambiguous archive).
+    #[error("{0}")]
+    Request(String),
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The receiver of the rows stopped the read.
+    #[error("stopped by the receiver: {0}")]
+    Stopped(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Receives rows; the first argument holds the columns seen so far.
+pub type Visit<'v> = dyn FnMut(&[Column], Row) -> Result<(), FormatError> + 'v;
+
+/// Streams the rows of a file.
+pub type Read = fn(&Source, &mut Visit<'_>) -> Result<Contents, FormatError>;
+
+/// Where to write, and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The file.
+    pub path: PathBuf,
+    /// The CRS that the coordinates are in and that the file shall name.
+    pub crs: Crs,
+    /// The encoding of text, for formats that have a choice.
+    pub encoding: Option<&'static encoding_rs::Encoding>,
+}
+
+impl Target {
+    /// A shape in the target's CRS, east first; unchanged where that is the stored one or WGS 84.
+    ///
+    /// # Errors
+    /// [`FormatError::Request`] names the first coordinate that has no image in the target's CRS.
+    pub fn place<'a>(&self, shape: ShapeRef<'a>) -> Result<Placed<'a>, FormatError> {
+        if self.crs.agrees_with(&Crs::stored()) {
+            return Ok(Placed::Same(shape));
+        }
+        let mut moved = shape.to_shape();
+        self.crs.from_stored(moved.coords_mut()).map_err(|error| FormatError::Request(error.to_string()))?;
+        Ok(Placed::Moved(moved))
+    }
+}
+
+/// A shape in a target's CRS.
+#[derive(Debug)]
+pub enum Placed<'a> {
+    /// As stored.
+    Same(ShapeRef<'a>),
+    /// With coordinates of its own.
+    Moved(Shape),
+}
+
+impl Placed<'_> {
+    /// A view of the shape.
+    #[must_use]
+    pub fn view(&self) -> ShapeRef<'_> {
+        match self {
+            Self::Same(shape) => *shape,
+            Self::Moved(shape) => shape.view(),
+        }
+    }
+}
+
+/// What a writer did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Features written.
+    pub features: u64,
+    /// What the format could not hold, one sentence each (a name shortened, a time cut to its day).
+    pub losses: Vec<String>,
+}
+
+/// Writes a stream of features, whose values stand in the order of `layer.schema`. The target's file is
+/// complete or absent afterwards: writers write beside it and rename.
+pub type Write = fn(&Target, &Layer, &mut dyn Iterator<Item = FeatureRef<'_>>) -> Result<Written, FormatError>;
+
+/// An exchange format.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// The word for it, such as `geojson`.
+    pub name: &'static str,
+    /// File name endings, lower case, first the one to write.
+    pub extensions: &'static [&'static str],
+    /// The reader, where there is one.
+    pub read: Option<Read>,
+    /// The writer, where there is one.
+    pub write: Option<Write>,
+}
+
+/// The format of a file, by its ending.
+#[must_use]
+pub fn by_extension(_path: &Path) -> Option<&'static Format> {
+    None
+}

@@ -1,0 +1,6 @@
+//! 亩图 Mutu: a land-use and industrial-park planner.
+
+pub mod domain;
+pub mod engine;
+pub mod formats;
+pub mod ground;

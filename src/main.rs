@@ -1,0 +1,2 @@
+//! Mutu.
+fn main() {}
