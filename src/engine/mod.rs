@@ -1,1 +1,7 @@
-//! Pure functions over domain values.
+//! Pure functions over domain values: tables of features, their index, filters, statistics, overlay.
+//! No I/O, no async, no clock.
+
+pub mod column;
+pub mod index;
+pub mod table;
+pub mod words;
