@@ -1,0 +1,41 @@
+# The commands of the README. Each does its own set-up; `setup` installs what a fresh Debian machine lacks.
+
+MUTU := target/release/mutu
+DEMO := heshan.gpkg
+LISTEN ?= 127.0.0.1:8080
+
+.PHONY: run test build bench web setup check-tools lint clean
+
+## make run: the server on 127.0.0.1:8080 with the Heshan demonstration data
+run: build $(DEMO)
+	$(MUTU) serve --workspace $(DEMO) --listen $(LISTEN)
+
+$(DEMO): | build
+	test -e $(DEMO) || $(MUTU) seed --workspace $(DEMO)
+
+## make build: target/release/mutu with the web application inside
+build: setup-build web
+	cargo build --release --locked
+
+## make test: everything: format, lints, Rust, web, browser
+test: setup-test web
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
+	cd web && npm run check && npm test
+	tests/e2e/run
+
+## make bench: our figures beside the peers', written to tests/bench/RESULTS.md
+bench: build setup-test
+	python3 tests/bench/run.py
+
+web: web/dist/index.html
+
+web/dist/index.html: web/package-lock.json $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+setup-build:
+	tests/setup build
+
+setup-test:
+	tests/setup test
