@@ -2,7 +2,10 @@
 //! faults, measures. Pure: no I/O, no clock.
 
 pub mod crs;
+mod crs_text;
 pub mod fault;
+pub mod gauss;
 pub mod measure;
+mod projjson;
 pub mod shape;
 pub mod units;
