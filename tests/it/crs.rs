@@ -4,7 +4,6 @@ use geo::Coord;
 use mutu::ground::{
     crs::{Crs, CrsError, CrsKind},
     gauss::GaussGrid,
-    shape::Bounds,
 };
 
 fn crs(text: &str) -> Crs {
