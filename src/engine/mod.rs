@@ -2,6 +2,11 @@
 //! No I/O, no async, no clock.
 
 pub mod column;
+pub mod filter;
+pub mod find;
 pub mod index;
+//pub mod overlay;
+pub mod region;
+//pub mod stats;
 pub mod table;
 pub mod words;

@@ -26,6 +26,7 @@ use crate::{
 use super::{
     column::{Column, ColumnBuilder, WrongType},
     index::Index,
+    words::Words,
 };
 
 /// Marks a row without an area: a point, a line, no geometry, or outside the survey grid.
@@ -153,10 +154,25 @@ impl Segment {
         &self.columns
     }
 
+    /// The code of a row's word in a coded text column; [`NO_WORD`](super::words::NO_WORD) for no value.
+    #[must_use]
+    pub fn code(&self, column: usize, row: u32) -> Option<u32> {
+        match &self.columns[column] {
+            Column::Text(Words::Coded { codes, .. }) => Some(codes[row as usize]),
+            _ => None,
+        }
+    }
+
     /// The geometry of a row.
     #[must_use]
     pub fn shape(&self, row: u32) -> Option<ShapeRef<'_>> {
         self.shapes.at(row as usize)
+    }
+
+    /// The survey grid of the layer, where it has one.
+    #[must_use]
+    pub const fn grid(&self) -> Option<&SurveyGrid> {
+        self.grid.as_ref()
     }
 
     /// The spatial index of the rows that have a geometry.
@@ -359,6 +375,12 @@ impl Table {
     #[must_use]
     pub fn segment(&self, row: Row) -> &Segment {
         &self.segments[row.segment as usize]
+    }
+
+    /// The rows of a segment that are no more.
+    #[must_use]
+    pub fn dead(&self, segment: usize) -> &FxHashSet<u32> {
+        &self.dead[segment]
     }
 
     /// Whether a row holds a feature of this table (rather than one that an edit replaced).
