@@ -40,6 +40,21 @@ impl Selection {
         })
     }
 
+    /// Some features of a table.
+    #[must_use]
+    pub fn of(table: &Table, rows: impl Iterator<Item = Row>) -> Self {
+        Self::of_rows(table, rows, |_| true)
+    }
+
+    /// The features of either selection of one table.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let either = |(a, b): (&Vec<u64>, &Vec<u64>)| a.iter().zip(b).map(|(a, b)| a | b).collect();
+        let bits: Vec<Vec<u64>> = self.bits.iter().zip(&other.bits).map(either).collect();
+        let len = bits.iter().flatten().map(|word| word.count_ones() as usize).sum();
+        Self { bits, len }
+    }
+
     fn of_words(table: &Table, word: impl Fn(usize, usize) -> u64 + Sync) -> Self {
         let bits: Vec<Vec<u64>> = (0..table.segments().len())
             .map(|segment| {
@@ -56,8 +71,9 @@ impl Selection {
             table.segments().iter().map(|segment| vec![0; segment.len().div_ceil(64)]).collect();
         let mut len = 0;
         for row in rows.filter(|row| keep(*row)) {
-            bits[row.segment as usize][row.row as usize / 64] |= 1 << (row.row % 64);
-            len += 1;
+            let word = &mut bits[row.segment as usize][row.row as usize / 64];
+            len += usize::from(*word >> (row.row % 64) & 1 == 0);
+            *word |= 1 << (row.row % 64);
         }
         Self { bits, len }
     }
