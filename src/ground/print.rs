@@ -1,0 +1,209 @@
+//! Numbers of coordinates as text, short and fast: at most so many decimals, no zeros at the end, no exponent.
+//!
+//! Not for areas: those are exact decimals ([`super::units`]). Rounding is half away from zero on the decimal
+//! value of the number. Everything goes through whole numbers, two digits at a time: formatting doubles the
+//! general way costs ten times as much, and a box of parcels is mostly coordinates.
+
+/// Decimals that keep a longitude or latitude to 0.1 mm.
+pub const DEGREE_DECIMALS: u8 = 9;
+/// Decimals that keep metres to 0.1 mm.
+pub const METRE_DECIMALS: u8 = 4;
+
+/// Appends a number with at most `decimals` (0 to 15) decimals; more are taken as 15.
+///
+/// Zero has no sign. A number too large for so many decimals is written in full precision, if need be with an
+/// exponent; what is no number is written `null`, which JSON can hold.
+pub fn append_number(out: &mut Vec<u8>, value: f64, decimals: u8) {
+    match decimals {
+        4 => append::<4>(out, value),
+        9 => append::<9>(out, value),
+        0 => append::<0>(out, value),
+        1 => append::<1>(out, value),
+        2 => append::<2>(out, value),
+        3 => append::<3>(out, value),
+        5 => append::<5>(out, value),
+        6 => append::<6>(out, value),
+        7 => append::<7>(out, value),
+        8 => append::<8>(out, value),
+        10 => append::<10>(out, value),
+        11 => append::<11>(out, value),
+        12 => append::<12>(out, value),
+        13 => append::<13>(out, value),
+        14 => append::<14>(out, value),
+        _ => append::<15>(out, value),
+    }
+}
+
+/// Appends a longitude or latitude with at most nine decimals.
+pub fn append_degrees(out: &mut Vec<u8>, value: f64) {
+    append::<9>(out, value);
+}
+
+const PAIRS: &[u8; 200] =
+    b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// Whole numbers below this are exact in a double.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+fn append<const DECIMALS: u32>(out: &mut Vec<u8>, value: f64) {
+    let scaled = value.abs() * 10u64.pow(DECIMALS) as f64;
+    if scaled.is_nan() || scaled >= EXACT {
+        return append_large(out, value);
+    }
+    // The product may be off by its last bit: where that could decide, the decimal value does.
+    let whole = scaled.floor();
+    let near_tie = (scaled - whole - 0.5).abs() <= scaled * f64::EPSILON;
+    let number = if near_tie { tied(value, DECIMALS) } else { whole as u64 + u64::from(scaled - whole > 0.5) };
+    append_scaled::<DECIMALS>(out, value < 0.0, number);
+}
+
+fn append_scaled<const DECIMALS: u32>(out: &mut Vec<u8>, negative: bool, number: u64) {
+    let unit = 10u64.pow(DECIMALS);
+    let (mut whole, mut rest) = (number / unit, number % unit);
+    let mut text = [0u8; 40];
+    let mut end = text.len();
+    let mut start = end;
+    if rest > 0 {
+        let mut left = DECIMALS;
+        while left >= 2 {
+            start -= 2;
+            put_pair(&mut text, start, rest % 100);
+            rest /= 100;
+            left -= 2;
+        }
+        if left == 1 {
+            start -= 1;
+            text[start] = b'0' + rest as u8;
+        }
+        while text[end - 1] == b'0' {
+            end -= 1;
+        }
+        start -= 1;
+        text[start] = b'.';
+    }
+    while whole >= 100 {
+        start -= 2;
+        put_pair(&mut text, start, whole % 100);
+        whole /= 100;
+    }
+    if whole >= 10 {
+        start -= 2;
+        put_pair(&mut text, start, whole);
+    } else {
+        start -= 1;
+        text[start] = b'0' + whole as u8;
+    }
+    if negative && number > 0 {
+        start -= 1;
+        text[start] = b'-';
+    }
+    out.extend_from_slice(&text[start..end]);
+}
+
+fn put_pair(text: &mut [u8; 40], at: usize, pair: u64) {
+    let from = 2 * pair as usize;
+    text[at..at + 2].copy_from_slice(&PAIRS[from..from + 2]);
+}
+
+#[cold]
+fn append_large(out: &mut Vec<u8>, value: f64) {
+    if value.is_finite() {
+        let mut buffer = ryu::Buffer::new();
+        let text = buffer.format_finite(value);
+        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// The scaled number, rounded half up on the decimal digits of the value's magnitude.
+#[cold]
+fn tied(value: f64, decimals: u32) -> u64 {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(value.abs());
+    let (mantissa, exponent) = text.split_once('e').map_or((text, 0), |(m, e)| (m, e.parse::<i32>().unwrap_or(0)));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat(b'0'));
+    // Position of the decimal point of the scaled number among the digits.
+    let kept = whole.len() as i32 + exponent + decimals as i32;
+    if kept < 0 {
+        return 0;
+    }
+    let number = (0..kept).fold(0u64, |n, _| n * 10 + u64::from(digits.next().unwrap_or(b'0') - b'0'));
+    number + u64::from(digits.next().is_some_and(|digit| digit >= b'5'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn printed(value: f64, decimals: u8) -> String {
+        let mut out = Vec::new();
+        append_number(&mut out, value, decimals);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_short_and_rounded_half_away_on_their_decimal_value() {
+        for (value, decimals, text) in [
+            (112.96, 9, "112.96"),
+            (22.770_000_000_4, 9, "22.77"),
+            (22.770_000_000_5, 9, "22.770000001"),
+            (-0.000_000_000_4, 9, "0"),
+            (-0.0, 9, "0"),
+            (0.0, 9, "0"),
+            (5e-10, 9, "0.000000001"),
+            (-5e-10, 9, "-0.000000001"),
+            (1.000_05, 4, "1.0001"),
+            (2.675, 2, "2.68"),
+            (1.005, 2, "1.01"),
+            (0.5, 0, "1"),
+            (-2.5, 0, "-3"),
+            (38_393_192.634_013, 4, "38393192.634"),
+            (10.0, 4, "10"),
+            (100.01, 9, "100.01"),
+            (0.1 + 0.2, 15, "0.3"),
+            (1e16, 4, "1e16"),
+            (123_456_789_012_345.6, 9, "123456789012345.6"),
+            (f64::MAX, 9, "1.7976931348623157e308"),
+            (f64::NAN, 9, "null"),
+            (f64::NEG_INFINITY, 9, "null"),
+        ] {
+            assert_eq!(printed(value, decimals), text, "{value:e} with {decimals}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_number_is_within_half_a_unit_of_its_last_place(value in -2e8..2e8_f64, decimals in 0u8..=9) {
+            let text = printed(value, decimals);
+            let back: f64 = text.parse().unwrap();
+            let half = 0.5 * 10f64.powi(-i32::from(decimals));
+            prop_assert!((back - value).abs() <= half * (1.0 + 1e-6) + value.abs() * f64::EPSILON, "{value} as {text}");
+            prop_assert!(text.split_once('.').is_none_or(|(_, d)| d.len() <= decimals.into() && !d.ends_with('0')));
+            prop_assert!(text != "-0");
+        }
+
+        #[test]
+        fn any_double_is_printed_as_a_number_or_null(bits: u64, decimals: u8) {
+            let value = f64::from_bits(bits);
+            let text = printed(value, decimals);
+            if value.is_finite() {
+                let back: f64 = text.parse().unwrap();
+                prop_assert!((back - value).abs() <= 0.5 || ((back - value) / value).abs() <= f64::EPSILON, "{value:e} as {text}");
+            } else {
+                prop_assert_eq!(text, "null");
+            }
+        }
+
+        #[test]
+        fn a_decimal_of_so_many_places_comes_back_as_it_was(thousandths in -200_000_000_000i64..200_000_000_000) {
+            let text = format!("{}{}.{:03}", if thousandths < 0 { "-" } else { "" }, thousandths.abs() / 1000, thousandths.abs() % 1000);
+            let value: f64 = text.parse().unwrap();
+            prop_assert_eq!(printed(value, 9).parse::<f64>().unwrap().to_bits(), (value + 0.0).to_bits());
+        }
+    }
+}
