@@ -9,6 +9,8 @@ pub mod measure;
 pub mod print;
 mod projjson;
 pub mod shape;
+mod topology;
 pub mod units;
+mod validity;
 pub mod wkb;
 pub mod wkt;

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
 mod crs;
+mod fault;
 mod measure;
 mod tidy;
