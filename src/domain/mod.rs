@@ -1,7 +1,9 @@
 //! The nouns of the trade: plain data, and the rules on one value. Pure: no I/O, no clock.
 
+pub mod calendar;
 pub mod edit;
 pub mod feature;
+pub mod geojson;
 pub mod layer;
 pub mod report;
 pub mod schema;
