@@ -5,6 +5,13 @@
 //! takes a stream of features as stored, moves each to the target's CRS by [`Target::place`], and tells what
 //! the format could not hold.
 
+mod beside;
+pub mod csv;
+pub mod flatgeobuf;
+pub mod geojson;
+pub mod shapefile;
+mod tally;
+
 use std::path::{Path, PathBuf};
 
 use crate::{
@@ -197,8 +204,80 @@ pub struct Format {
     pub write: Option<Write>,
 }
 
-/// The format of a file, by its ending.
+/// All formats, in the order in which help lists them.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "geojson",
+        extensions: &["geojson", "json", "geojsonl", "geojsons", "ndjson"],
+        read: Some(geojson::read),
+        write: Some(geojson::write),
+    },
+    // The line for `geopackage` stands here.
+    Format {
+        name: "shapefile",
+        extensions: &["shp", "zip"],
+        read: Some(shapefile::read),
+        write: Some(shapefile::write),
+    },
+    Format { name: "flatgeobuf", extensions: &["fgb"], read: Some(flatgeobuf::read), write: Some(flatgeobuf::write) },
+    Format { name: "csv", extensions: &["csv"], read: None, write: Some(csv::write) },
+];
+
+/// The format of a file, by its ending, in any case.
 #[must_use]
-pub fn by_extension(_path: &Path) -> Option<&'static Format> {
-    None
+pub fn by_extension(path: &Path) -> Option<&'static Format> {
+    let ending = path.extension()?.to_str()?.to_lowercase();
+    FORMATS.iter().find(|format| format.extensions.contains(&ending.as_str()))
+}
+
+/// The format of a name, in any case.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name.eq_ignore_ascii_case(name))
+}
+
+/// An error that names a broken file.
+fn broken(path: &Path, what: impl Into<String>) -> FormatError {
+    FormatError::Broken { path: path.display().to_string(), what: what.into() }
+}
+
+/// An error of the operating system about a file.
+fn refused_by_system(path: &Path, source: std::io::Error) -> FormatError {
+    FormatError::Io { path: path.display().to_string(), source }
+}
+
+/// Opens a file to be read, and its length.
+fn open(path: &Path) -> Result<(std::fs::File, u64), FormatError> {
+    let file = std::fs::File::open(path).map_err(|error| refused_by_system(path, error))?;
+    let about = file.metadata().map_err(|error| refused_by_system(path, error))?;
+    if !about.is_file() {
+        return Err(broken(path, "is not a file"));
+    }
+    Ok((file, about.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_found_by_its_ending_and_its_name() {
+        let of = |path: &str| by_extension(Path::new(path)).map(|format| format.name);
+        assert_eq!(of("a/地块.GeoJSON"), Some("geojson"));
+        assert_eq!(of("a.tar.zip"), Some("shapefile"));
+        assert_eq!(of("a.fgb"), Some("flatgeobuf"));
+        assert_eq!(of("a.CSV"), Some("csv"));
+        assert_eq!((of("a.dwg"), of("shp"), of("")), (None, None, None));
+        assert_eq!(by_name("Shapefile").map(|format| format.name), Some("shapefile"));
+        assert!(by_name("dwg").is_none());
+    }
+
+    #[test]
+    fn no_ending_belongs_to_two_formats() {
+        let mut endings: Vec<_> = FORMATS.iter().flat_map(|format| format.extensions).collect();
+        let all = endings.len();
+        endings.sort_unstable();
+        endings.dedup();
+        assert_eq!(endings.len(), all);
+    }
 }

@@ -1,0 +1,207 @@
+//! Writing a shapefile: its members are made in a directory of their own beside the target and put in place
+//! together, or packed into one `.zip`.
+//!
+//! Invariant: after an error the files that were there before are there still. The `.shp` comes last, so that
+//! whatever kills the process in between leaves no shapefile rather than a mixed one.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use encoding_rs::{Encoding, UTF_8};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    domain::{
+        feature::FeatureRef,
+        layer::{GeometryClass, Layer},
+    },
+    ground::shape::{ShapeKind, ShapeRef},
+};
+
+use super::{
+    super::{
+        FormatError, Placed, Target, Written,
+        beside::{directory_of, sync_directory, temporary_names, written_beside},
+        refused_by_system,
+    },
+    dbf_write::{self, Cells},
+    shp_write::{self, Holds, Shapes},
+};
+
+/// The members, in the order in which they are put in place.
+const MEMBERS: [&str; 5] = ["cpg", "prj", "dbf", "shx", "shp"];
+/// Indexes that other programs keep beside a shapefile; those of an older one would mislead.
+const STALE: [&str; 4] = ["qix", "sbn", "sbx", "cpg"];
+
+/// Writes a shapefile: loose files, or one archive where the path ends in `.zip`.
+///
+/// # Errors
+/// [`FormatError::Request`] for what the format cannot hold at all, and what to use instead;
+/// [`FormatError::Io`].
+pub fn write(
+    target: &Target,
+    layer: &Layer,
+    features: &mut dyn Iterator<Item = FeatureRef<'_>>,
+) -> Result<Written, FormatError> {
+    let encoding = target.encoding.unwrap_or(UTF_8);
+    if encoding.output_encoding() != encoding {
+        return Err(FormatError::Request(format!(
+            "a shapefile cannot be written in {}: use UTF-8 or GBK",
+            encoding.name()
+        )));
+    }
+    let directory = directory_of(&target.path);
+    let refused = |error| refused_by_system(&target.path, error);
+    let made = temporary_names().tempdir_in(&directory).map_err(refused)?;
+    let written = make_members(made.path(), target, layer, encoding, features)?;
+    if target.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip")) {
+        written_beside(&target.path, |out| pack(out, made.path(), &target.path))?;
+    } else {
+        put_in_place(made.path(), &target.path).map_err(refused)?;
+        sync_directory(&directory);
+    }
+    Ok(written)
+}
+
+fn member(directory: &Path, ending: &str) -> PathBuf {
+    directory.join("layer").with_extension(ending)
+}
+
+fn make_members(
+    directory: &Path,
+    target: &Target,
+    layer: &Layer,
+    encoding: &'static Encoding,
+    features: &mut dyn Iterator<Item = FeatureRef<'_>>,
+) -> Result<Written, FormatError> {
+    let refused = |error| refused_by_system(&target.path, error);
+    let of_table = |refusal| match refusal {
+        dbf_write::Refusal::Io(error) => refused(error),
+        dbf_write::Refusal::Request(what) => FormatError::Request(what),
+    };
+    let mut features = features.peekable();
+    let first = features.peek().and_then(|feature| feature.shape).map(|shape| shape.kind());
+    let mut shapes = Shapes::create(&member(directory, "shp"), holds_of(layer, first)?).map_err(refused)?;
+    let mut cells = Cells::new(&layer.schema, encoding).map_err(of_table)?;
+    let (mut count, mut lone) = (0, 0_u64);
+    for feature in features {
+        let placed = feature.shape.map(|shape| target.place(shape)).transpose()?;
+        let shape = placed.as_ref().map(Placed::view);
+        if let Some(shape) = shape {
+            lone += u64::from(is_lone(shape));
+            fits(shape, &shapes, feature.id)?;
+        }
+        shapes.push(shape).map_err(|refusal| match refusal {
+            shp_write::Refusal::Io(error) => refused(error),
+            shp_write::Refusal::TooLarge => {
+                FormatError::Request("the geometry would have more than 2 GB: use GeoPackage".to_owned())
+            }
+        })?;
+        cells.push(feature.id, &feature.values).map_err(of_table)?;
+        count += 1;
+    }
+    let mut losses = vec!["a shapefile keeps no ids".to_owned()];
+    if lone > 0 && shapes.holds() != Holds::MultiPoints {
+        losses.push(format!(
+            "a shapefile does not tell a multi-geometry of one part from a single one ({lone} features)"
+        ));
+    }
+    shapes.finish(&member(directory, "shx")).map_err(refused)?;
+    let mut table = BufWriter::new(File::create(member(directory, "dbf")).map_err(refused)?);
+    losses.extend(cells.finish(&mut table).map_err(of_table)?);
+    table.flush().map_err(refused)?;
+    let wkt = target.crs.to_wkt().map_err(|error| FormatError::Request(error.to_string()))?;
+    std::fs::write(member(directory, "prj"), wkt).map_err(refused)?;
+    std::fs::write(member(directory, "cpg"), encoding.name().to_uppercase()).map_err(refused)?;
+    for ending in MEMBERS {
+        File::open(member(directory, ending)).and_then(|file| file.sync_all()).map_err(refused)?;
+    }
+    Ok(Written { features: count, losses })
+}
+
+fn holds_of(layer: &Layer, first: Option<ShapeKind>) -> Result<Holds, FormatError> {
+    match layer.geometry {
+        GeometryClass::Surface => Ok(Holds::Surfaces),
+        GeometryClass::Line => Ok(Holds::Lines),
+        GeometryClass::Point if first == Some(ShapeKind::MultiPoint) => Ok(Holds::MultiPoints),
+        GeometryClass::Point => Ok(Holds::Points),
+        GeometryClass::Mixed => Ok(first.map_or(Holds::Surfaces, Holds::of)),
+        GeometryClass::None => Err(FormatError::Request(format!(
+            "layer {} has no geometry, which a shapefile needs: use CSV or GeoPackage",
+            layer.id
+        ))),
+    }
+}
+
+fn fits(shape: ShapeRef<'_>, shapes: &Shapes, id: i64) -> Result<(), FormatError> {
+    let dimension = match shapes.holds() {
+        Holds::Points | Holds::MultiPoints => 0,
+        Holds::Lines => 1,
+        Holds::Surfaces => 2,
+    };
+    if shape.kind().dimension() == dimension {
+        return Ok(());
+    }
+    Err(FormatError::Request(format!(
+        "feature {id} is a {}, but this shapefile holds {:?}: export one kind at a time, or use GeoPackage or GeoJSON",
+        shape.kind().as_str(),
+        shapes.holds()
+    )))
+}
+
+/// Whether a shape is a multi-geometry of one part.
+fn is_lone(shape: ShapeRef<'_>) -> bool {
+    shape.part_count() == 1 && shape.kind() == shape.kind().multi()
+}
+
+/// Puts the members in the place of those that are there; on an error those come back.
+fn put_in_place(made: &Path, shp: &Path) -> io::Result<()> {
+    let old = made.join("old");
+    std::fs::create_dir(&old)?;
+    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut placed: Vec<PathBuf> = Vec::new();
+    let outcome = (|| {
+        // The .shp first: without it the rest is no shapefile.
+        for ending in MEMBERS.iter().rev().chain(&STALE) {
+            let (from, to) = (shp.with_extension(ending), member(&old, ending));
+            if from.try_exists()? && !moved.iter().any(|(place, _)| *place == from) {
+                std::fs::rename(&from, &to)?;
+                moved.push((from, to));
+            }
+        }
+        for ending in MEMBERS {
+            let place = shp.with_extension(ending);
+            std::fs::rename(member(made, ending), &place)?;
+            placed.push(place);
+        }
+        Ok(())
+    })();
+    if outcome.is_err() {
+        for place in &placed {
+            let _ = std::fs::remove_file(place);
+        }
+        for (place, kept) in moved.iter().rev() {
+            // The first error is the one to tell.
+            let _ = std::fs::rename(kept, place);
+        }
+    }
+    outcome
+}
+
+/// Packs the members under the target's name.
+fn pack(out: &mut BufWriter<File>, made: &Path, target: &Path) -> Result<(), FormatError> {
+    let refused = |error| refused_by_system(target, error);
+    let stem = target.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut archive = ZipWriter::new(out);
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    for ending in MEMBERS {
+        archive.start_file(format!("{stem}.{ending}"), options).map_err(|error| refused(io::Error::other(error)))?;
+        let mut from = File::open(member(made, ending)).map_err(refused)?;
+        io::copy(&mut from, &mut archive).map_err(refused)?;
+    }
+    archive.finish().map_err(|error| refused(io::Error::other(error)))?;
+    Ok(())
+}
