@@ -35,11 +35,19 @@ pub enum Side {
 
 #[derive(Debug, Clone, Copy)]
 enum Node {
-    Halved { across_x: bool, at: f64, low: u32, high: u32 },
+    Halved {
+        across_x: bool,
+        at: f64,
+        low: u32,
+        high: u32,
+    },
     Empty,
     Full,
     /// Rings of the cell, by their place in `ring_ends`.
-    Crossed { first_ring: u32, end_ring: u32 },
+    Crossed {
+        first_ring: u32,
+        end_ring: u32,
+    },
 }
 
 /// A surface in cells.
@@ -163,9 +171,9 @@ impl Region {
                     || (high_wanted && self.look(high as usize, wanted, high_cell, seen));
             }
             Node::Crossed { first_ring, end_ring } => {
-                let touched = self.rings(first_ring, end_ring).any(|ring| {
-                    edges(ring).any(|(a, b)| !on_side(a, b, &cell) && touches(a, b, wanted))
-                });
+                let touched = self
+                    .rings(first_ring, end_ring)
+                    .any(|ring| edges(ring).any(|(a, b)| !on_side(a, b, &cell) && touches(a, b, wanted)));
                 if touched {
                     return true;
                 }

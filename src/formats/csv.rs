@@ -13,10 +13,7 @@ use crate::{
         feature::{FeatureRef, ValueRef},
         layer::Layer,
     },
-    ground::{
-        crs::CrsKind,
-        shape::{RingsOf, ShapeKind, ShapeRef},
-    },
+    ground::wkt::wkt_of,
 };
 
 use super::{FormatError, Target, Written, beside::written_beside, refused_by_system};
@@ -37,7 +34,7 @@ pub fn write(
         ));
     }
     let refused = |error: ::csv::Error| refused_by_system(&target.path, error.into());
-    let decimals = if target.crs.kind() == CrsKind::Geographic { 9 } else { 4 };
+    let decimals = target.decimals();
     let (mut features_written, mut escaped) = (0, 0_u64);
     written_beside(&target.path, |out| {
         out.write_all(b"\xEF\xBB\xBF").map_err(|error| refused_by_system(&target.path, error))?;
@@ -46,13 +43,12 @@ pub fn write(
             table.write_field(guarded(&name, &mut escaped)).map_err(refused)?;
         }
         table.write_record(None::<&[u8]>).map_err(refused)?;
-        let mut cell = String::new();
         for feature in features {
-            cell.clear();
-            if let Some(shape) = feature.shape {
-                write_wkt(&mut cell, target.place(shape)?.view(), decimals);
-            }
-            table.write_field(&cell).map_err(refused)?;
+            let wkt = match feature.shape {
+                Some(shape) => wkt_of(target.place(shape)?.view(), decimals),
+                None => String::new(),
+            };
+            table.write_field(wkt).map_err(refused)?;
             table.write_field(feature.id.to_string()).map_err(refused)?;
             for value in &feature.values {
                 table.write_field(cell_of(*value, &mut escaped)).map_err(refused)?;
@@ -107,45 +103,4 @@ fn guarded(text: &str, escaped: &mut u64) -> String {
         return format!("'{text}");
     }
     text.to_owned()
-}
-
-/// Appends a geometry as WKT with at most `decimals` decimals.
-fn write_wkt(out: &mut String, shape: ShapeRef<'_>, decimals: usize) {
-    out.push_str(&shape.kind().as_str().to_uppercase());
-    if shape.coords().is_empty() {
-        out.push_str(" EMPTY");
-        return;
-    }
-    out.push(' ');
-    let path = |out: &mut String, ring: &[geo::Coord]| {
-        listed(out, ring.iter(), |out, at| {
-            write_number(out, at.x, decimals);
-            out.push(' ');
-            write_number(out, at.y, decimals);
-        });
-    };
-    let surface = |out: &mut String, rings: RingsOf<'_>| listed(out, rings, path);
-    match shape.kind() {
-        ShapeKind::Point | ShapeKind::LineString => path(out, shape.coords()),
-        ShapeKind::MultiPoint | ShapeKind::MultiLineString => listed(out, shape.rings(), path),
-        ShapeKind::Polygon => shape.parts().take(1).for_each(|part| surface(out, part)),
-        ShapeKind::MultiPolygon => listed(out, shape.parts(), surface),
-    }
-}
-
-fn listed<T>(out: &mut String, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut String, T)) {
-    out.push('(');
-    for (i, item) in items.enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        write(out, item);
-    }
-    out.push(')');
-}
-
-fn write_number(out: &mut String, x: f64, decimals: usize) {
-    let text = format!("{x:.decimals$}");
-    let kept = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    out.push_str(if kept == "-0" { "0" } else { kept });
 }

@@ -22,7 +22,8 @@ use crate::{
         schema::FieldType,
     },
     ground::{
-        crs::Crs,
+        crs::{Crs, CrsKind},
+        print::{DEGREE_DECIMALS, METRE_DECIMALS},
         shape::{Shape, ShapeRef},
     },
 };
@@ -149,12 +150,20 @@ impl Target {
     /// # Errors
     /// [`FormatError::Request`] names the first coordinate that has no image in the target's CRS.
     pub fn place<'a>(&self, shape: ShapeRef<'a>) -> Result<Placed<'a>, FormatError> {
-        if self.crs.agrees_with(&Crs::stored()) {
+        if self.crs.is_stored() {
             return Ok(Placed::Same(shape));
         }
         let mut moved = shape.to_shape();
         self.crs.from_stored(moved.coords_mut()).map_err(|error| FormatError::Request(error.to_string()))?;
         Ok(Placed::Moved(moved))
+    }
+
+    /// Decimals that keep its coordinates to 0.1 mm.
+    fn decimals(&self) -> u8 {
+        match self.crs.kind() {
+            CrsKind::Geographic => DEGREE_DECIMALS,
+            CrsKind::Projected | CrsKind::WebMercator => METRE_DECIMALS,
+        }
     }
 }
 
@@ -209,18 +218,23 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "geojson",
         extensions: &["geojson", "json", "geojsonl", "geojsons", "ndjson"],
-        read: Some(geojson::read),
-        write: Some(geojson::write),
+        read: Some(self::geojson::read),
+        write: Some(self::geojson::write),
     },
     // The line for `geopackage` stands here.
     Format {
         name: "shapefile",
         extensions: &["shp", "zip"],
-        read: Some(shapefile::read),
-        write: Some(shapefile::write),
+        read: Some(self::shapefile::read),
+        write: Some(self::shapefile::write),
     },
-    Format { name: "flatgeobuf", extensions: &["fgb"], read: Some(flatgeobuf::read), write: Some(flatgeobuf::write) },
-    Format { name: "csv", extensions: &["csv"], read: None, write: Some(csv::write) },
+    Format {
+        name: "flatgeobuf",
+        extensions: &["fgb"],
+        read: Some(self::flatgeobuf::read),
+        write: Some(self::flatgeobuf::write),
+    },
+    Format { name: "csv", extensions: &["csv"], read: None, write: Some(self::csv::write) },
 ];
 
 /// The format of a file, by its ending, in any case.

@@ -39,7 +39,8 @@ pub(super) fn property_kind(name: &str, layer: &Layer) -> Result<FieldType, Filt
         return Ok(layer.schema.fields[column].kind);
     }
     let fields = layer.schema.fields.iter().map(|field| field.name.as_str());
-    let all: Vec<&str> = fields.chain(Derived::ALL.map(Derived::name)).chain(has_geometry(layer).then_some("geometry")).collect();
+    let all: Vec<&str> =
+        fields.chain(Derived::ALL.map(Derived::name)).chain(has_geometry(layer).then_some("geometry")).collect();
     let given = shortened(name);
     let near = all.iter().filter(|known| are_near(&given, known)).map(|known| (*known).to_owned()).collect();
     Err(FilterError::UnknownProperty { given, near, all: all.into_iter().map(str::to_owned).collect() })

@@ -40,14 +40,33 @@ pub(super) enum Test {
     Any(Vec<Test>),
     Not(Box<Test>),
     /// A check of one text column against constants: answered once for each distinct word.
-    Word { slot: usize, column: usize, folded: bool, check: WordCheck },
-    Compare { op: Comparison, left: Scalar, right: Scalar },
-    Like { value: Scalar, pattern: Pattern },
-    In { value: Scalar, keys: FxHashSet<Key> },
+    Word {
+        slot: usize,
+        column: usize,
+        folded: bool,
+        check: WordCheck,
+    },
+    Compare {
+        op: Comparison,
+        left: Scalar,
+        right: Scalar,
+    },
+    Like {
+        value: Scalar,
+        pattern: Pattern,
+    },
+    In {
+        value: Scalar,
+        keys: FxHashSet<Key>,
+    },
     IsNull(Scalar),
     /// A boolean value.
     Truth(Scalar),
-    Spatial { slot: usize, op: SpatialOp, probe: Arc<Probe> },
+    Spatial {
+        slot: usize,
+        op: SpatialOp,
+        probe: Arc<Probe>,
+    },
     NoShape,
 }
 

@@ -55,7 +55,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, FilterError> {
         let (token, length) = match first {
             '\'' => quoted(text, at, '\'').map(|(inner, length)| (Token::Text(inner), length))?,
             '"' => quoted(text, at, '"').map(|(inner, length)| (Token::Quoted(inner), length))?,
-            c if c.is_ascii_digit() || (c == '.' && rest.get(1..2).is_some_and(|d| d.as_bytes()[0].is_ascii_digit())) => {
+            c if c.is_ascii_digit()
+                || (c == '.' && rest.get(1..2).is_some_and(|d| d.as_bytes()[0].is_ascii_digit())) =>
+            {
                 let length = number_length(rest.as_bytes());
                 (Token::Number(rest.get(..length).unwrap_or_default().to_owned()), length)
             }

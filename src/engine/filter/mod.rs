@@ -293,7 +293,11 @@ pub enum FilterError {
 }
 
 fn known_names(near: &[String], all: &[String]) -> String {
-    if near.is_empty() { format!("the layer has {}", all.join(", ")) } else { format!("did you mean {}?", near.join(" or ")) }
+    if near.is_empty() {
+        format!("the layer has {}", all.join(", "))
+    } else {
+        format!("did you mean {}?", near.join(" or "))
+    }
 }
 
 /// The filter `property = value`, the value read as the property's type.

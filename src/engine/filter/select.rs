@@ -105,9 +105,10 @@ impl Selection {
     /// The selected features, segment after segment, ids ascending in each.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.bits.iter().zip(0..).flat_map(|(words, segment)| {
-            words.iter().zip(0..).flat_map(move |(word, at)| {
-                set_bits(*word).map(move |bit| Row { segment, row: at * 64 + bit })
-            })
+            words
+                .iter()
+                .zip(0..)
+                .flat_map(move |(word, at)| set_bits(*word).map(move |bit| Row { segment, row: at * 64 + bit }))
         })
     }
 }
@@ -141,9 +142,8 @@ impl Bound {
         let by_segment: Vec<Vec<Option<Vec<bool>>>> =
             (0..table.segments().len()).map(|segment| self.word_truths(table, segment)).collect();
         let true_for = |row: Row, work: &mut Work<'_>| self.root.truth(table, row, work) == Some(true);
-        let in_box = |row: Row| {
-            bounds.is_none_or(|bounds| table.shape(row).is_some_and(|shape| meets_box(shape, &bounds)))
-        };
+        let in_box =
+            |row: Row| bounds.is_none_or(|bounds| table.shape(row).is_some_and(|shape| meets_box(shape, &bounds)));
         if let Some(reach) = self.reach().or(bounds) {
             let candidates: Vec<Row> = table.touching(reach).collect();
             let hits: Vec<Row> = candidates

@@ -366,7 +366,11 @@ impl Parser<'_> {
             "INTERVAL" if called => return Err(FilterError::Unsupported { what: "INTERVAL()".to_owned() }),
             _ => {}
         }
-        let geometry_follows = called || matches!((self.peek(), self.peek_second()), (Token::Word(_), Token::Sign("(") | Token::Word(_) | Token::End));
+        let geometry_follows = called
+            || matches!(
+                (self.peek(), self.peek_second()),
+                (Token::Word(_), Token::Sign("(") | Token::Word(_) | Token::End)
+            );
         if geometry_follows && wkt::begins_geometry(&word) {
             return self.deeper(|parser| wkt::geometry(parser, &word, at));
         }

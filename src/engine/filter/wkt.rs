@@ -4,11 +4,7 @@ use geo::Coord;
 
 use crate::ground::shape::{Bounds, Shape, ShapeKind};
 
-use super::{
-    FilterError, Node,
-    lexer::Token,
-    text::Parser,
-};
+use super::{FilterError, Node, lexer::Token, text::Parser};
 
 /// The kind of geometry that a word begins.
 fn kind_of(word: &str) -> Option<ShapeKind> {
@@ -93,7 +89,10 @@ fn path(parser: &mut Parser<'_>, shape: &mut Shape, least: usize, own_part: bool
         Ok(())
     })?;
     if path.len() < least {
-        return Err(parser.bad_literal(at, if least == 4 { "ring of four or more coordinates" } else { "path of two or more coordinates" }));
+        return Err(parser.bad_literal(
+            at,
+            if least == 4 { "ring of four or more coordinates" } else { "path of two or more coordinates" },
+        ));
     }
     if least == 4 && path.first() != path.last() {
         return Err(parser.bad_literal(at, "closed ring"));

@@ -144,7 +144,7 @@ impl Reading<'_, '_> {
         Contents {
             columns: self.columns,
             // RFC 7946 §4 fixes longitude and latitude on WGS 84 where the older member does not say otherwise.
-            crs: self.crs.unwrap_or_else(|| claim_of("EPSG:4326")),
+            crs: self.crs.unwrap_or_else(|| claim_of("OGC:CRS84")),
             encoding: String::new(),
             rows: self.rows,
             findings: self.tally.into_findings().collect(),
@@ -508,9 +508,7 @@ fn crs_of(raw: &RawValue) -> Option<CrsClaim> {
 }
 
 fn claim_of(name: &str) -> CrsClaim {
-    // The three ways in which files of GDAL and QGIS name longitude and latitude on WGS 84.
-    let crs84 = ["urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "OGC:CRS84"].contains(&name);
-    match (if crs84 { "EPSG:4326" } else { name }).parse() {
+    match name.parse() {
         Ok(crs) => CrsClaim::Says(crs),
         Err(_) => CrsClaim::Unreadable(name.to_owned()),
     }

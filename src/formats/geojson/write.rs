@@ -9,7 +9,7 @@ use crate::{
         layer::Layer,
         schema::FieldType,
     },
-    ground::crs::{Crs, CrsKind},
+    ground::crs::Crs,
 };
 
 use super::super::{FormatError, Placed, Target, Written, beside::written_beside, refused_by_system};
@@ -29,7 +29,7 @@ pub fn write(
         return Err(FormatError::Request("GeoJSON is UTF-8 by its standard: leave the encoding out".to_owned()));
     }
     let mut written = Written { features: 0, losses: losses_of(layer) };
-    let lonlat = is_lonlat(&target.crs);
+    let lonlat = target.crs.is_stored();
     if !lonlat {
         if lines {
             return Err(FormatError::Request(format!(
@@ -43,7 +43,7 @@ pub fn write(
         ));
     }
     let names = PropertyNames::new(&layer.schema);
-    let decimals = if target.crs.kind() == CrsKind::Geographic { 9 } else { 4 };
+    let decimals = target.decimals();
     written_beside(&target.path, |out| {
         let mut buffer = Vec::with_capacity(1 << 16);
         if !lines {
@@ -85,11 +85,6 @@ fn head(out: &mut Vec<u8>, layer: &Layer, crs: Option<&Crs>) -> Result<(), Forma
     }
     out.extend_from_slice(b",\"features\":[");
     Ok(())
-}
-
-/// Whether RFC 7946 readers will understand the coordinates without being told the CRS.
-fn is_lonlat(crs: &Crs) -> bool {
-    crs.agrees_with(&Crs::stored()) || matches!(crs.epsg(), Some(4326 | 4490)) || crs.definition() == "EPSG:4326"
 }
 
 /// What GeoJSON cannot hold of a layer's columns.

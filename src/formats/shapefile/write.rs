@@ -113,7 +113,7 @@ fn make_members(
     let mut table = BufWriter::new(File::create(member(directory, "dbf")).map_err(refused)?);
     losses.extend(cells.finish(&mut table).map_err(of_table)?);
     table.flush().map_err(refused)?;
-    let wkt = target.crs.to_wkt().map_err(|error| FormatError::Request(error.to_string()))?;
+    let wkt = target.crs.to_esri_wkt().map_err(|error| FormatError::Request(error.to_string()))?;
     std::fs::write(member(directory, "prj"), wkt).map_err(refused)?;
     std::fs::write(member(directory, "cpg"), encoding.name().to_uppercase()).map_err(refused)?;
     for ending in MEMBERS {
