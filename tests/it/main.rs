@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod crs;
+mod demo;
 mod fault;
 mod measure;
 mod tidy;
