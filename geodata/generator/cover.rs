@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    mesh::{Mesh, bend},
+    mesh::{HAMLET, Mesh, bend},
     place::Place,
     plane::{Metre, Surfaces, distance, distance_to_path, inside},
     random::{Random, noise},
@@ -46,7 +46,7 @@ impl Cover {
         let town = towns_of(&mesh, place);
         let paired = pair_blocks(place);
         let block_use = uses_of_blocks(place, &paired);
-        let labels = label(&mesh, place, &town, &paired);
+        let labels = label(&mesh, place, &town, &quarters_of(place, &block_use));
         let (patch_of, mut patches) = patches_of(&mesh, place, &town, &labels, &block_use);
         mesh.smooth(&patch_of, 4);
         patches.sort_by_key(|patch| (patch.town, patch.triangles[0]));
@@ -169,9 +169,26 @@ fn uses_of_blocks(place: &Place, paired: &[Option<usize>]) -> Vec<&'static str> 
     uses
 }
 
-fn label(mesh: &Mesh, place: &Place, town: &[usize], paired: &[Option<usize>]) -> Vec<Label> {
-    let mut first: Vec<usize> = (0..paired.len()).collect();
-    paired.iter().enumerate().for_each(|(i, next)| next.iter().for_each(|next| first[*next] = i));
+/// For each block the first block of its quarter: neighbours of one use are one patch.
+fn quarters_of(place: &Place, block_use: &[&'static str]) -> Vec<usize> {
+    let mut first = BTreeMap::new();
+    place
+        .blocks
+        .iter()
+        .enumerate()
+        .map(|(i, block)| {
+            let (columns, rows) = match block_use[i] {
+                "1001" => (4, 2),
+                "0701" => (2, 2),
+                _ => (2, 1),
+            };
+            let quarter = (block.at.0.div_euclid(columns), block.at.1.div_euclid(rows));
+            *first.entry((block.zone, block_use[i], quarter)).or_insert(i)
+        })
+        .collect()
+}
+
+fn label(mesh: &Mesh, place: &Place, town: &[usize], first: &[usize]) -> Vec<Label> {
     let courses: Vec<Vec<Metre>> = COURSES.iter().map(|course| bend(course.path)).collect();
     let seeds = country_seeds(place);
     (0..mesh.triangles.len())
@@ -191,7 +208,7 @@ fn label(mesh: &Mesh, place: &Place, town: &[usize], paired: &[Option<usize>]) -
             if let Some(lake) = lake {
                 return Label::Reservoir(lake);
             }
-            let hamlet = |v: &super::place::Village| v.at.is_some_and(|at| distance(at, p) < 190.0 * wobble(300.0));
+            let hamlet = |v: &super::place::Village| v.at.is_some_and(|at| distance(at, p) < HAMLET * 0.87);
             if let Some(village) = place.villages.iter().position(hamlet) {
                 return Label::Village(village);
             }
@@ -200,10 +217,13 @@ fn label(mesh: &Mesh, place: &Place, town: &[usize], paired: &[Option<usize>]) -
         .collect()
 }
 
+/// Patches of countryside, about.
+const SEEDS: usize = 1_400;
+
 fn country_seeds(place: &Place) -> Vec<(Metre, usize)> {
     let mut random = Random::new(53);
     let mut seeds = Vec::new();
-    while seeds.len() < 1_500 {
+    while seeds.len() < SEEDS {
         let p = [random.between(-34_500.0, 25_500.0), random.between(-21_500.0, 22_500.0)];
         // Woods on the hills come in larger patches than fields on the plain.
         if place.in_county(p) && random.chance(1.0 - 0.65 * place.height(p).clamp(0.0, 1.0)) {
@@ -255,8 +275,7 @@ fn patches_of(
         }
     }
     let mut random = Random::new(56);
-    let country: Vec<&'static str> = (0..1_500).map(|_| "").collect();
-    let mut country = country;
+    let mut country = [""; SEEDS];
     let merged = pieces(mesh, |_| true, |a, b| piece_of[a] == piece_of[b]);
     let mut patch_of = vec![0; mesh.triangles.len()];
     let mut patches = Vec::new();

@@ -25,10 +25,8 @@ impl Row<'_> {
 
 /// A feature with a point, or with no geometry.
 pub fn point_line(at: Option<Nano>, properties: &Value) -> String {
-    let geometry = at.map_or_else(
-        || "null".to_owned(),
-        |at| format!("{{\"type\":\"Point\",\"coordinates\":{}}}", pair(&at)),
-    );
+    let geometry =
+        at.map_or_else(|| "null".to_owned(), |at| format!("{{\"type\":\"Point\",\"coordinates\":{}}}", pair(&at)));
     feature(properties, &geometry)
 }
 

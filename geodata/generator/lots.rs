@@ -33,16 +33,14 @@ impl Fence {
 /// Cuts a block into lots.
 pub fn cut(block: &Block, random: &mut Random) -> Vec<Lot> {
     let street = random.between(7.0, 11.0);
-    let corner = |u: f64, v: f64, random: &mut Random| {
-        [u + random.between(-3.5, 3.5), v + random.between(-3.5, 3.5)]
-    };
+    let corner = |u: f64, v: f64, random: &mut Random| [u + random.between(-3.5, 3.5), v + random.between(-3.5, 3.5)];
     let quad = [
         corner(street, street, random),
         corner(BLOCK[0] - street, street, random),
         corner(BLOCK[0] - street, BLOCK[1] - street, random),
         corner(street, BLOCK[1] - street, random),
     ];
-    let columns = random.pick(&[(1usize, 0.09), (2, 0.34), (3, 0.37), (4, 0.2)]);
+    let columns = random.pick(&[(1usize, 0.10), (2, 0.37), (3, 0.37), (4, 0.16)]);
     let mut fences = fences_of(&quad, columns, random);
     let splits: Vec<Option<(f64, f64)>> = (0..columns)
         .map(|_| {
@@ -108,7 +106,8 @@ fn finish(mut cells: Vec<Vec<Ring>>, corners: &[Nano; 4], frame: Frame, random: 
     lots.extend(cells.into_iter().flatten().map(|ring| vec![ring]));
     lots.into_iter()
         .map(|parts| {
-            let mut surfaces: Surfaces = parts.into_iter().map(|ring| vec![chamfered(&ring, corners, random)]).collect();
+            let mut surfaces: Surfaces =
+                parts.into_iter().map(|ring| vec![chamfered(&ring, corners, random)]).collect();
             if surfaces.len() == 1 && is_large(&surfaces[0][0]) && random.chance(0.3) {
                 surfaces[0].push(yard(frame, random));
             }

@@ -59,6 +59,7 @@ impl Mesh {
         }
         draw_courses(place, &mut sketch, &mut near);
         draw_divides(place, &mut sketch, &mut near);
+        draw_hamlets(place, &mut sketch, &mut near);
         let pinned = sketch.points.len();
         scatter(place, &mut sketch, &near);
         Self::triangulate(place, sketch, must, pinned)
@@ -238,6 +239,30 @@ fn draw_divides(place: &Place, sketch: &mut Sketch, near: &mut Near) {
             sketch.link(&run);
             run.iter().for_each(|i| near.add(sketch.points[*i]));
         }
+    }
+}
+
+/// The mean radius of a hamlet, metres.
+pub const HAMLET: f64 = 150.0;
+
+/// A ring of points around each village that stands free.
+fn draw_hamlets(place: &Place, sketch: &mut Sketch, near: &mut Near) {
+    let mut random = Random::new(42);
+    let half = 0.5_f64.sqrt();
+    let around =
+        [(1.0, 0.0), (half, half), (0.0, 1.0), (-half, half), (-1.0, 0.0), (-half, -half), (0.0, -1.0), (half, -half)];
+    for at in place.villages.iter().filter_map(|village| village.at) {
+        let radii = around.map(|_| HAMLET * random.between(0.72, 1.22));
+        if near.any(at, 280.0) {
+            continue;
+        }
+        let ring: Vec<usize> =
+            around.iter().zip(radii).map(|((x, y), r)| sketch.add([at[0] + r * x, at[1] + r * y])).collect();
+        sketch.link(&ring);
+        sketch.link(&[ring[7], ring[0]]);
+        sketch.add(at);
+        ring.iter().for_each(|i| near.add(sketch.points[*i]));
+        near.add(at);
     }
 }
 

@@ -19,8 +19,7 @@ pub struct Block {
 }
 
 pub struct Place {
-    /// The county's outline, open.
-    pub outline: Vec<Nano>,
+    /// The county's outline, open; its vertices survive the way to the plane and back exactly.
     pub outline_m: Vec<Metre>,
     /// One seat for each town, in the order of [`TOWNS`].
     pub seats: [Metre; 10],
@@ -56,8 +55,9 @@ impl Place {
             assert_eq!(feature["properties"]["code"], TOWNS[i].0, "seats stand in the order of their codes");
             at[i] = metre(position(feature, "/geometry/coordinates"));
         }
-        let outline_m = outline.iter().map(|p| metre(*p)).collect();
-        let mut place = Self { outline, outline_m, seats: at, blocks: Vec::new(), villages: Vec::new() };
+        let outline_m: Vec<Metre> = outline.iter().map(|p| metre(*p)).collect();
+        assert!(outline.iter().zip(&outline_m).all(|(exact, p)| nano(*p) == *exact));
+        let mut place = Self { outline_m, seats: at, blocks: Vec::new(), villages: Vec::new() };
         place.lay_blocks();
         place.settle_villages(villages);
         place
@@ -106,7 +106,8 @@ impl Place {
                 let (u, v) = (at.0 as f64 * BLOCK[0], at.1 as f64 * BLOCK[1]);
                 let middle = frame.place(u + BLOCK[0] / 2.0, v + BLOCK[1] / 2.0);
                 let ragged = (at.0 as f64 + 0.5) / columns as f64;
-                let ragged = ragged * ragged + ((at.1 as f64 + 0.5) / rows as f64) * ((at.1 as f64 + 0.5) / rows as f64);
+                let ragged =
+                    ragged * ragged + ((at.1 as f64 + 0.5) / rows as f64) * ((at.1 as f64 + 0.5) / rows as f64);
                 if ragged + 0.35 * noise(middle, 500.0, 21) > 1.45 {
                     continue;
                 }

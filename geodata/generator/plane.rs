@@ -100,12 +100,6 @@ impl Frame {
         let d = self.direction();
         [self.origin[0] + u * d[0] - v * d[1], self.origin[1] + u * d[1] + v * d[0]]
     }
-
-    pub fn local(&self, p: Metre) -> [f64; 2] {
-        let d = self.direction();
-        let (x, y) = (p[0] - self.origin[0], p[1] - self.origin[1]);
-        [x * d[0] + y * d[1], y * d[0] - x * d[1]]
-    }
 }
 
 /// The product's survey rule on EPSG:4547.

@@ -106,7 +106,9 @@ const PROJECTS: [Project; 14] = [
         due: Some("2023 年内投产"),
         ..project("信义集团鹤山玻璃产业基地", "在建", "J10", [4_600.0, -9_400.0])
     },
-    Project { due: Some("2023 年一季度动工"), ..project("中商人防二期", "计划动工", "J11", [8_500.0, -5_200.0]) },
+    Project {
+        due: Some("2023 年一季度动工"), ..project("中商人防二期", "计划动工", "J11", [8_500.0, -5_200.0])
+    },
     Project {
         builder: Some("广东欣龙隧道装备股份有限公司"),
         invest: Some(20.0),
@@ -114,7 +116,9 @@ const PROJECTS: [Project; 14] = [
         content: Some("隧道装备盾构制造园"),
         ..project("欣龙隧道装备盾构制造园", "前期", "J12,J13", [12_900.0, -8_100.0])
     },
-    Project { alias: Some("联塑班晒（原文误）"), ..project("联塑班皓项目", "前期", "J13", [5_000.0, 400.0]) },
+    Project {
+        alias: Some("联塑班晒（原文误）"), ..project("联塑班皓项目", "前期", "J13", [5_000.0, 400.0])
+    },
     Project {
         due: Some("2023 年投入运营"),
         note: "珠西国际物流中心在江门北站周边；文件未载所在镇，点位系虚构",
@@ -130,7 +134,9 @@ const PROJECTS: [Project; 14] = [
         note: "珠西国际物流中心在江门北站周边；文件未载所在镇，点位系虚构",
         ..project("熙麦项目", "在建", "J40", [18_100.0, 5_100.0])
     },
-    Project { alias: Some("博盈焊接（原文误）"), ..project("博盈特焊项目", "在建", "J41", [9_300.0, 4_800.0]) },
+    Project {
+        alias: Some("博盈焊接（原文误）"), ..project("博盈特焊项目", "在建", "J41", [9_300.0, 4_800.0])
+    },
     Project {
         town: Some(TOWNS[GULAO].1),
         due: Some("创建国家 4A 级景区"),

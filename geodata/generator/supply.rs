@@ -68,14 +68,8 @@ fn plot(place: &Place, cover: &Cover, first: usize, used: &mut [bool]) -> Option
 fn rectangle(place: &Place, block: usize, length: f64, depth: f64) -> Surfaces {
     let frame = place.blocks[block].frame;
     let (u, v, c) = (10.0, 9.0, 6.0);
-    let corners = [
-        (u + c, v),
-        (u + length - c, v),
-        (u + length, v + c),
-        (u + length, v + depth),
-        (u, v + depth),
-        (u, v + c),
-    ];
+    let corners =
+        [(u + c, v), (u + length - c, v), (u + length, v + c), (u + length, v + depth), (u, v + depth), (u, v + c)];
     vec![vec![corners.iter().map(|(u, v)| nano(frame.place(*u, *v))).collect()]]
 }
 

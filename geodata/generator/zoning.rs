@@ -93,9 +93,8 @@ const URBAN: &str = "城镇开发边界";
 
 /// Control lines that share edges but no land.
 pub fn constraints(place: &Place, cover: &Cover) -> String {
-    let farmland = |patch: &Patch| {
-        patch.use_code.starts_with("01") && noise(cover.position_in(patch), 1_800.0, 62) > -0.45
-    };
+    let farmland =
+        |patch: &Patch| patch.use_code.starts_with("01") && noise(cover.position_in(patch), 1_800.0, 62) > -0.45;
     let ecology = |patch: &Patch| {
         let at = cover.position_in(patch);
         let wild = ["0301", "0302", "0303", "0304", "0403", "1703"].contains(&patch.use_code);
