@@ -42,8 +42,10 @@ pub struct Source {
 /// What a file says about the CRS of its coordinates.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CrsClaim {
-    /// It names one, or its format fixes one.
+    /// It names one.
     Says(Crs),
+    /// It names none; its format by itself means this one.
+    ByFormat(Crs),
     /// It says nothing: the user must.
     Silent,
     /// It names one that PROJ does not know; the text as written.
@@ -248,6 +250,24 @@ pub fn by_extension(path: &Path) -> Option<&'static Format> {
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name.eq_ignore_ascii_case(name))
+}
+
+/// The endings of the formats that can be read, for messages.
+#[must_use]
+pub fn readable() -> String {
+    endings(|format| format.read.is_some())
+}
+
+/// The endings of the formats that can be written, for messages.
+#[must_use]
+pub fn writable() -> String {
+    endings(|format| format.write.is_some())
+}
+
+fn endings(has: impl Fn(&Format) -> bool) -> String {
+    let list: Vec<String> =
+        FORMATS.iter().filter(|format| has(format)).flat_map(|f| f.extensions).map(|e| format!(".{e}")).collect();
+    list.join(" ")
 }
 
 /// An error that names a broken file.

@@ -64,6 +64,26 @@ impl FaultKind {
         }
     }
 
+    /// What is wrong, in a clause, and where it helps what to do.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NotANumber => "a coordinate is not a number",
+            Self::Empty => "the geometry has no coordinates",
+            Self::TooFewPoints => "a ring has fewer than four coordinates, or a line fewer than two",
+            Self::RingNotClosed => "a ring does not end where it begins: repeat its first coordinate at its end",
+            Self::OutOfRange => "longitude is outside ±180° or latitude outside ±90°: check the CRS",
+            Self::ProbablySwappedAxes => "longitude and latitude look exchanged: x must be the longitude",
+            Self::SelfIntersection => "the outline crosses or overlaps itself",
+            Self::HoleOutside => "a hole lies outside its outer ring",
+            Self::DuplicateRing => "two rings are the same",
+            Self::OverlappingParts => "two parts, or two holes of one part, overlap",
+            Self::Spike => "an edge runs back on the one before",
+            Self::Sliver => "the surface is on average less than 0.1 m wide",
+            Self::ProbablyGcj02 => "the place is probably shifted by GCJ-02",
+        }
+    }
+
     /// Whether a geometry with this fault is not stored at all.
     #[must_use]
     pub const fn refuses(self) -> bool {

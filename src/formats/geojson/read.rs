@@ -144,7 +144,9 @@ impl Reading<'_, '_> {
         Contents {
             columns: self.columns,
             // RFC 7946 §4 fixes longitude and latitude on WGS 84 where the older member does not say otherwise.
-            crs: self.crs.unwrap_or_else(|| claim_of("OGC:CRS84")),
+            crs: self.crs.unwrap_or_else(|| {
+                CrsClaim::ByFormat("OGC:CRS84".parse().unwrap_or_else(|_| crate::ground::crs::Crs::stored()))
+            }),
             encoding: String::new(),
             rows: self.rows,
             findings: self.tally.into_findings().collect(),
