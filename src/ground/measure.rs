@@ -232,10 +232,10 @@ impl Corner {
 }
 
 /// Semi-minor axis of CGCS2000 in metres, as the rule prints it.
-const SEMI_MINOR_M: f64 = 6_356_752.314_140_36;
+pub(crate) const SEMI_MINOR_M: f64 = 6_356_752.314_140_36;
 
 /// The rule's `A sin B − B sin 3B + C sin 5B − D sin 7B + E sin 9B` as a polynomial in `sin B`.
-fn height_over_b2(s: f64) -> f64 {
+pub(crate) fn height_over_b2(s: f64) -> f64 {
     const E2: f64 = 6.694_380_022_90e-3;
     const E4: f64 = E2 * E2;
     const A: f64 = 1.0 + 3.0 / 6.0 * E2 + 30.0 / 80.0 * E4 + 35.0 / 112.0 * E4 * E2 + 630.0 / 2304.0 * E4 * E4;

@@ -31,7 +31,7 @@ pub fn bind(expr: &Expr, layer: &Layer) -> Result<Bound, FilterError> {
 }
 
 /// The type of a stored or derived property. A derived name means the derived value.
-pub(super) fn property_kind(name: &str, layer: &Layer) -> Result<FieldType, FilterError> {
+pub(in crate::engine) fn property_kind(name: &str, layer: &Layer) -> Result<FieldType, FilterError> {
     if Derived::named(name).is_some() {
         return Ok(FieldType::Real);
     }

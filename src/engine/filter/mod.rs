@@ -19,8 +19,10 @@ mod text;
 mod wkt;
 
 pub use bind::bind;
+pub(in crate::engine) use bind::property_kind;
 pub use eval::Bound;
 pub use select::Selection;
+pub(in crate::engine) use select::set_bits;
 pub use text::parse_text;
 
 use crate::{

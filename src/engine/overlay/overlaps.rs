@@ -1,0 +1,284 @@
+//! Overlap within one layer, so that land which several features claim is counted once.
+//!
+//! The features of a cadastre touch each other everywhere and overlap almost nowhere. Neighbours whose edges
+//! neither cross nor run into each other, and whose shared edges have their insides on opposite sides, are
+//! apart without any area being computed; only the rest is cut.
+//!
+//! Land that two features claim counts for the one with the smaller id.
+
+use geo::{Coord, kernels::Orientation};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::{
+    engine::{
+        filter::Selection,
+        find::{Place, closed_edges, place_in, turn},
+        table::{Row, Table},
+    },
+    ground::{
+        shape::{Bounds, ShapeRef},
+        units::Basis,
+    },
+};
+
+use super::land::{Land, Rings};
+
+/// Edges longer than this (degrees, about 300 m) may bulge across a neighbour's by more than a millimetre.
+const LONG_EDGE_DEGREES: f64 = 0.0027;
+
+/// Pairs of features of one table that claim the same land.
+#[derive(Debug, Clone, Default)]
+pub struct Overlaps {
+    /// The feature with the smaller id first.
+    pairs: Vec<(Row, Row)>,
+    /// For each feature that comes second somewhere the features that come first.
+    before: FxHashMap<Row, Vec<Row>>,
+}
+
+/// What a feature loses to features with smaller ids.
+#[derive(Debug, Clone)]
+pub struct Net<'t> {
+    /// The feature.
+    pub row: Row,
+    /// The area it loses, hundredths of a square metre.
+    pub removed: i64,
+    /// The land that is left; none where it loses all.
+    pub left: Option<Land<'t>>,
+}
+
+impl Overlaps {
+    /// The overlaps of a table's surfaces, on all processors.
+    #[must_use]
+    pub fn of(table: &Table) -> Self {
+        let rows: Vec<Row> = table.rows().collect();
+        let mut pairs: Vec<(i64, i64, Row, Row)> = rows
+            .par_chunks(512)
+            .flat_map_iter(|rows| {
+                let mut found = Vec::new();
+                rows.iter().for_each(|row| later_overlapping(table, *row, &mut found));
+                found
+            })
+            .collect();
+        pairs.par_sort_unstable();
+        let pairs: Vec<(Row, Row)> = pairs.into_iter().map(|(_, _, first, second)| (first, second)).collect();
+        let mut before: FxHashMap<Row, Vec<Row>> = FxHashMap::default();
+        for (first, second) in &pairs {
+            before.entry(*second).or_default().push(*first);
+        }
+        Self { pairs, before }
+    }
+
+    /// All pairs, by ids.
+    #[must_use]
+    pub fn pairs(&self) -> &[(Row, Row)] {
+        &self.pairs
+    }
+
+    /// The number of pairs of which both features are selected.
+    #[must_use]
+    pub fn pairs_among(&self, selection: &Selection) -> usize {
+        self.pairs.iter().filter(|(a, b)| selection.contains(*a) && selection.contains(*b)).count()
+    }
+
+    /// What each selected feature loses to selected features with smaller ids, by row; features that lose
+    /// nothing are not named. Land that three claim is lost by two of them, once each.
+    #[must_use]
+    pub fn net<'t>(&self, table: &'t Table, selection: &Selection, basis: Basis) -> Vec<Net<'t>> {
+        let mut seconds: Vec<(&Row, &Vec<Row>)> =
+            self.before.iter().filter(|(second, _)| selection.contains(**second)).collect();
+        seconds.sort_unstable();
+        let net = |(row, firsts): (&Row, &Vec<Row>)| {
+            let firsts: Vec<Row> = firsts.iter().copied().filter(|first| selection.contains(*first)).collect();
+            if firsts.is_empty() { None } else { net_of(table, *row, &firsts, basis) }
+        };
+        seconds.into_par_iter().filter_map(net).collect()
+    }
+}
+
+fn net_of<'t>(table: &'t Table, row: Row, firsts: &[Row], basis: Basis) -> Option<Net<'t>> {
+    let land = Land::of(table, row, basis)?;
+    let lost = |land: &Land<'_>| Some(Net { row, removed: land.whole(), left: None });
+    let same = |first: &Row| table.shape(*first).is_some_and(|shape| shape.coords() == land.shape().coords());
+    if firsts.iter().any(same) {
+        return lost(&land);
+    }
+    let mut left = land.surfaces();
+    let gross = land.measured(&left);
+    for first in firsts {
+        let Some(taker) = Land::of(table, *first, basis) else { continue };
+        left = left.rings.without(&taker.surfaces().rings);
+        if left.m2 <= 0.0 {
+            return lost(&land);
+        }
+    }
+    // In proportion, so that the measure of all land is the land's own area also where it crosses itself.
+    let share = (land.measured(&left) / gross).clamp(0.0, 1.0);
+    let removed = land.whole() - (land.whole() as f64 * share).round() as i64;
+    let left = land.reduced(left, land.whole() - removed);
+    (removed > 0).then_some(Net { row, removed, left: Some(left) })
+}
+
+/// Adds the pairs of a feature with overlapping features of greater id.
+fn later_overlapping(table: &Table, row: Row, found: &mut Vec<(i64, i64, Row, Row)>) {
+    let Some(shape) = table.shape(row).filter(|shape| shape.kind().dimension() == 2) else { return };
+    let Some(bounds) = shape.bounds() else { return };
+    let id = table.id(row);
+    for other in table.touching(bounds) {
+        let other_id = table.id(other);
+        if other_id <= id {
+            continue;
+        }
+        let Some(other_shape) = table.shape(other).filter(|shape| shape.kind().dimension() == 2) else { continue };
+        let Some(other_bounds) = other_shape.bounds() else { continue };
+        if surely_apart((shape, &bounds), (other_shape, &other_bounds)) {
+            continue;
+        }
+        if share_land(table, row, other) {
+            found.push((id, other_id, row, other));
+        }
+    }
+}
+
+/// Whether the common land of two features is more than a trace of rounding.
+fn share_land(table: &Table, a: Row, b: Row) -> bool {
+    let land = |row| Land::of(table, row, Basis::Ellipsoidal).map(|land| land.surfaces().rings);
+    let (Some(a), Some(b)) = (land(a), land(b)) else { return false };
+    near_each_other(&a, &b).is_some_and(|(a, b)| a.and(&b).m2 > 0.0)
+}
+
+/// Both, unless their boxes lie apart.
+fn near_each_other<'r>(a: &'r Rings, b: &'r Rings) -> Option<(&'r Rings, &'r Rings)> {
+    a.bounds()?.intersects(&b.bounds()?).then_some((a, b))
+}
+
+/// An edge of one of two neighbours, near the other.
+struct Edge {
+    from: Coord,
+    to: Coord,
+    ring: usize,
+    shared: bool,
+}
+
+/// Whether two surfaces certainly share no more than boundary. False says nothing.
+fn surely_apart((a, a_bounds): (ShapeRef<'_>, &Bounds), (b, b_bounds): (ShapeRef<'_>, &Bounds)) -> bool {
+    let common = Bounds {
+        min: Coord { x: a_bounds.min.x.max(b_bounds.min.x), y: a_bounds.min.y.max(b_bounds.min.y) },
+        max: Coord { x: a_bounds.max.x.min(b_bounds.max.x), y: a_bounds.max.y.min(b_bounds.max.y) },
+    };
+    if common.min.x > common.max.x || common.min.y > common.max.y {
+        return true;
+    }
+    let (Some(mut a_edges), Some(mut b_edges)) = (edges_near(a, &common), edges_near(b, &common)) else { return false };
+    if a_edges.is_empty() && b_edges.is_empty() {
+        return !(super::super::find::holds(a, common.center()) && super::super::find::holds(b, common.center()));
+    }
+    for of_a in &mut a_edges {
+        for of_b in &mut b_edges {
+            match meeting(of_a, of_b) {
+                Meeting::Apart => {}
+                Meeting::Shared { same_way } => {
+                    let same_turn = turns_left(a, of_a.ring) == turns_left(b, of_b.ring);
+                    if same_way == same_turn {
+                        return false;
+                    }
+                    (of_a.shared, of_b.shared) = (true, true);
+                }
+                Meeting::Unclear => return false,
+            }
+        }
+    }
+    !runs_inside(&a_edges, b) && !runs_inside(&b_edges, a)
+}
+
+/// The edges of a surface that may touch a box; none where one is too long to be taken for straight.
+fn edges_near(shape: ShapeRef<'_>, common: &Bounds) -> Option<Vec<Edge>> {
+    let mut near = Vec::with_capacity(16);
+    for (number, ring) in shape.rings().enumerate() {
+        for (from, to) in closed_edges(ring) {
+            let apart = from.x.max(to.x) < common.min.x
+                || from.x.min(to.x) > common.max.x
+                || from.y.max(to.y) < common.min.y
+                || from.y.min(to.y) > common.max.y;
+            if apart {
+                continue;
+            }
+            if (to.x - from.x).abs() + (to.y - from.y).abs() > LONG_EDGE_DEGREES {
+                return None;
+            }
+            near.push(Edge { from, to, ring: number, shared: false });
+        }
+    }
+    Some(near)
+}
+
+/// How two edges meet.
+enum Meeting {
+    /// Not at all, or at an end without running together.
+    Apart,
+    /// They are the same edge.
+    Shared { same_way: bool },
+    /// They cross, or one touches the other between its ends, or they run together.
+    Unclear,
+}
+
+fn meeting(a: &Edge, b: &Edge) -> Meeting {
+    if a.from.x.max(a.to.x) < b.from.x.min(b.to.x)
+        || a.from.x.min(a.to.x) > b.from.x.max(b.to.x)
+        || a.from.y.max(a.to.y) < b.from.y.min(b.to.y)
+        || a.from.y.min(a.to.y) > b.from.y.max(b.to.y)
+    {
+        return Meeting::Apart;
+    }
+    let (ff, ft, tf, tt) = (a.from == b.from, a.from == b.to, a.to == b.from, a.to == b.to);
+    if (ff && tt) || (ft && tf) {
+        return Meeting::Shared { same_way: ff };
+    }
+    if ff || ft || tf || tt {
+        let common = if ff || ft { a.from } else { a.to };
+        let a_end = if ff || ft { a.to } else { a.from };
+        let b_end = if ff || tf { b.to } else { b.from };
+        let straight = turn(common, a_end, b_end) == Orientation::Collinear;
+        let same_side = (a_end.x - common.x) * (b_end.x - common.x) + (a_end.y - common.y) * (b_end.y - common.y) > 0.0;
+        return if straight && same_side { Meeting::Unclear } else { Meeting::Apart };
+    }
+    let one_side = |p: Coord, q: Coord, r: Coord, s: Coord| {
+        let side = turn(p, q, r);
+        side != Orientation::Collinear && side == turn(p, q, s)
+    };
+    let apart = one_side(a.from, a.to, b.from, b.to) || one_side(b.from, b.to, a.from, a.to);
+    if apart { Meeting::Apart } else { Meeting::Unclear }
+}
+
+/// Whether the inside of the surface lies to the left along a ring.
+fn turns_left(shape: ShapeRef<'_>, number: usize) -> bool {
+    let mut at = 0;
+    for rings in shape.parts() {
+        for (place, ring) in rings.enumerate() {
+            if at == number {
+                let (twice, _) = super::plane::twice_area_and_length(ring);
+                return (twice > 0.0) == (place == 0);
+            }
+            at += 1;
+        }
+    }
+    false
+}
+
+/// Whether one of the edges, none of which crosses the surface's boundary, runs in its inside.
+fn runs_inside(edges: &[Edge], surface: ShapeRef<'_>) -> bool {
+    edges.iter().filter(|edge| !edge.shared).any(|edge| {
+        let middle = Coord { x: f64::midpoint(edge.from.x, edge.to.x), y: f64::midpoint(edge.from.y, edge.to.y) };
+        surface.parts().any(|rings| {
+            let mut inside = false;
+            for ring in rings {
+                match place_in(ring, middle) {
+                    Place::Boundary => return false,
+                    Place::Inside => inside = !inside,
+                    Place::Outside => {}
+                }
+            }
+            inside
+        })
+    })
+}
