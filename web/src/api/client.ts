@@ -1,0 +1,89 @@
+// Requests to the server of this page. Every fault becomes a `RequestFault` that says what the server said.
+
+import type { Box, Collection, Item, ItemPage, LayerSchema, Statistics, Target, Unit } from './types';
+
+/** The most features that one answer may carry. */
+export const PAGE_LIMIT = 10_000;
+
+export class RequestFault extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly code: string,
+    readonly requestId: string,
+  ) {
+    super(message);
+    this.name = 'RequestFault';
+  }
+}
+
+const base = (): string => new URL('.', location.href.split('#')[0]).href.replace(/\/$/, '');
+
+export type Query = Record<string, string | undefined>;
+
+/** The path with its query; parameters without a value are left out. */
+export function pathOf(path: string, query: Query = {}): string {
+  const pairs = Object.entries(query)
+    .filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '')
+    .map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll('%2C', ',')}`);
+  return pairs.length === 0 ? path : `${path}?${pairs.join('&')}`;
+}
+
+/** The command that asks the server the very same question from a shell. */
+export function curlOf(path: string, origin: string = base()): string {
+  return `curl -s '${`${origin}${path}`.replaceAll("'", '%27')}'`;
+}
+
+/** Reads JSON from a path of this server, or from an absolute link that the server gave. */
+export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const answer = await fetch(sameOrigin(path), { headers: { accept: 'application/geo+json, application/json' }, signal: signal ?? null });
+  if (!answer.ok) throw await faultOf(answer);
+  return (await answer.json()) as T;
+}
+
+/** A link of the server may carry another host name (a proxy, localhost): only its path and query are followed. */
+function sameOrigin(path: string): string {
+  if (path.startsWith('/')) return base() + path;
+  const link = new URL(path);
+  return link.origin === location.origin ? link.href : location.origin + link.pathname + link.search;
+}
+
+async function faultOf(answer: Response): Promise<RequestFault> {
+  const requestId = answer.headers.get('x-request-id') ?? '';
+  try {
+    const body = (await answer.json()) as { title?: string; detail?: string; code?: string; request_id?: string };
+    return new RequestFault(body.detail ?? body.title ?? answer.statusText, answer.status, body.code ?? '', body.request_id ?? requestId);
+  } catch {
+    return new RequestFault(answer.statusText, answer.status, '', requestId);
+  }
+}
+
+const layerPath = (layer: string): string => `/collections/${encodeURIComponent(layer)}`;
+
+export const itemsPath = (layer: string, query: { bbox?: Box; filter?: string; limit?: number } = {}): string =>
+  pathOf(`${layerPath(layer)}/items`, {
+    bbox: query.bbox?.map((degrees) => String(Math.round(degrees * 1e6) / 1e6)).join(','),
+    filter: query.filter,
+    limit: query.limit?.toString(),
+  });
+
+export const itemPath = (layer: string, id: string): string => `${layerPath(layer)}/items/${encodeURIComponent(id)}`;
+
+export const statisticsPath = (layer: string, query: { groupBy?: string; unit?: Unit; filter?: string } = {}): string =>
+  pathOf(`${layerPath(layer)}/statistics`, { 'group-by': query.groupBy, unit: query.unit, filter: query.filter });
+
+export const readCollections = async (): Promise<Collection[]> => (await read<{ collections: Collection[] }>('/collections')).collections;
+export const readSchema = (layer: string): Promise<LayerSchema> => read(`${layerPath(layer)}/schema`);
+export const readItems = (path: string, signal?: AbortSignal): Promise<ItemPage> => read(path, signal);
+export const readItem = (layer: string, id: string, signal?: AbortSignal): Promise<Item> => read(itemPath(layer, id), signal);
+export const readStatistics = (path: string, signal?: AbortSignal): Promise<Statistics> => read(path, signal);
+
+/** The targets of this workspace; a server or workspace that keeps none has an empty list. */
+export async function readTargets(): Promise<Target[]> {
+  try {
+    return (await read<{ targets: Target[] }>('/targets')).targets;
+  } catch (fault) {
+    if (fault instanceof RequestFault && fault.status === 404) return [];
+    throw fault;
+  }
+}

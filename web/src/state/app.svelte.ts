@@ -1,0 +1,273 @@
+// What the page knows and what it shows. The view is the address; the rest comes from the server and is kept as it came.
+
+import { SvelteMap } from 'svelte/reactivity';
+import { readCollections, readSchema, readStatistics, readTargets, statisticsPath } from '../api/client';
+import type { Collection, Item, LayerSchema, Property, Statistics, Target, Value } from '../api/types';
+import { layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
+import type { Key } from '../i18n/zh';
+import { type Class, classesOf, favourite, groupable, layerColor } from '../map/colors';
+import { type Look, rank, shownAtFirst } from '../map/style';
+import type { Answer } from './answer.svelte';
+import { type Clause, cqlOf, sameClause } from './filters';
+import { formatHash, parseHash, type View } from './hash';
+import { LayoutState } from './media.svelte';
+
+export interface Notice {
+  kind: 'partial' | 'failed';
+  shown: number;
+  matched: number;
+  reason: string;
+}
+
+/** How a user names a feature: the first of these properties that has a value. */
+const NAMES = ['name', '名称', 'title', 'code', '编号'];
+/** Layers whose features have their name written on the map. */
+const UNNAMED = new Set(['parcels', 'landuse', 'supply', 'constraints', 'tasks']);
+
+export class AppState {
+  view: View = $state(parseHash(location.hash).view);
+  unread: string[] = $state(parseHash(location.hash).unread);
+  collections: Collection[] | null = $state(null);
+  targets: Target[] = $state([]);
+  targetsFault: unknown = $state(null);
+  fault: unknown = $state(null);
+  readonly schemas = new SvelteMap<string, LayerSchema>();
+  /** Statistics of a layer by its colouring property, for the legend: key is the path asked. */
+  readonly legends = new SvelteMap<string, Statistics>();
+  readonly notices = new SvelteMap<string, Notice>();
+  /** The features under the last click, the topmost first. */
+  hits: { layer: string; id: string }[] = $state([]);
+  /** The selected feature as the server has it; asked by the page, whichever panel is open. */
+  selection: Answer<Item> | null = $state.raw(null);
+  readonly layout = new LayoutState();
+  /** On a narrow window: whether only the tabs of the sheet are shown. */
+  collapsed = $state(false);
+  announcement = $state('');
+  mapBusy = $state(true);
+  /** Set by the map: shows a feature or a layer. */
+  goTo: ((target: { item?: Item; layer?: Collection }) => void) | null = null;
+  private readonly asked = new Set<string>();
+
+  t = (key: Key, words?: Words): string => text(this.view.lang, key, words);
+
+  async start(): Promise<void> {
+    this.fault = null;
+    try {
+      this.collections = await readCollections();
+    } catch (fault) {
+      this.fault = fault;
+      return;
+    }
+    void this.loadTargets();
+    await Promise.all(this.collections.map((layer) => this.loadSchema(layer.id)));
+  }
+
+  async loadTargets(): Promise<void> {
+    try {
+      this.targetsFault = null;
+      this.targets = await readTargets();
+    } catch (fault) {
+      this.targetsFault = fault;
+    }
+  }
+
+  private async loadSchema(layer: string): Promise<void> {
+    try {
+      this.schemas.set(layer, await readSchema(layer));
+    } catch {
+      // A layer whose schema cannot be read is still drawn, in one colour and with the names of its columns.
+      this.schemas.set(layer, { properties: {} });
+    }
+  }
+
+  /** Takes over an address that was typed or went back to. */
+  followHash(): void {
+    const { view, unread } = parseHash(location.hash);
+    this.view = view;
+    this.unread = unread;
+  }
+
+  writeHash(): void {
+    const wanted = `#${formatHash(this.view)}`;
+    if (wanted !== location.hash && decodeURI(wanted) !== safeDecode(location.hash)) history.replaceState(null, '', wanted);
+  }
+
+  layer(id: string): Collection | undefined {
+    return this.collections?.find((layer) => layer.id === id);
+  }
+
+  title(id: string): string {
+    const layer = this.layer(id);
+    return layer ? layerTitle(this.view.lang, layer) : id;
+  }
+
+  property(layer: string, name: string): Property | undefined {
+    return this.schemas.get(layer)?.properties[name];
+  }
+
+  propertyTitle(layer: string, name: string): string {
+    return propertyTitle(this.view.lang, name, this.property(layer, name));
+  }
+
+  valueTitle(layer: string, name: string, value: Value): string {
+    return valueTitle(this.view.lang, value === null ? null : String(value), this.property(layer, name));
+  }
+
+  /** The layers that are shown: of the address, else the page's choice. */
+  get shown(): string[] {
+    const all = this.collections ?? [];
+    return this.view.layers ? this.view.layers.filter((id) => this.layer(id)) : shownAtFirst(all);
+  }
+
+  get missing(): string[] {
+    return this.collections && this.view.layers ? this.view.layers.filter((id) => !this.layer(id)) : [];
+  }
+
+  toggleLayer(id: string): void {
+    const shown = this.shown;
+    this.view.layers = shown.includes(id) ? shown.filter((other) => other !== id) : [...shown, id];
+  }
+
+  colorProperty(layer: string): string {
+    return this.view.colorBy[layer] ?? favourite(layer, this.schemas.get(layer));
+  }
+
+  setColorProperty(layer: string, property: string): void {
+    if (property === favourite(layer, this.schemas.get(layer))) delete this.view.colorBy[layer];
+    else this.view.colorBy[layer] = property;
+    delete this.view.hidden[layer];
+  }
+
+  colorChoices(layer: string): string[] {
+    return groupable(this.schemas.get(layer)).filter((name) => name !== 'provenance');
+  }
+
+  toggleClass(layer: string, key: string, alone: boolean): void {
+    const all = this.classes(layer).map((entry) => entry.key);
+    const hidden = this.view.hidden[layer] ?? [];
+    let next = hidden.includes(key) ? hidden.filter((other) => other !== key) : [...hidden, key];
+    if (alone) {
+      const others = all.filter((other) => other !== key);
+      const isAlone = !hidden.includes(key) && others.every((other) => hidden.includes(other));
+      next = isAlone ? [] : others;
+    }
+    if (next.length === 0) delete this.view.hidden[layer];
+    else this.view.hidden[layer] = next;
+  }
+
+  filterOf(layer: string, except?: string): string | undefined {
+    return cqlOf(this.view.filter, layer, this.schemas.get(layer)?.properties ?? {}, except);
+  }
+
+  toggleClause(clause: Clause): void {
+    const has = this.view.filter.some((other) => sameClause(other, clause));
+    this.view.filter = has ? this.view.filter.filter((other) => !sameClause(other, clause)) : [...this.view.filter, clause];
+    const shown = this.shown;
+    if (!has && !shown.includes(clause.layer) && this.layer(clause.layer)?.geometry !== 'none') this.view.layers = [...shown, clause.layer];
+  }
+
+  /** The question behind the legend of a layer; empty where one colour does. */
+  legendPath(layer: string): string {
+    const property = this.colorProperty(layer);
+    if (property === '' || !this.schemas.has(layer)) return '';
+    const filter = this.filterOf(layer);
+    return statisticsPath(layer, { groupBy: property, unit: this.view.unit, ...(filter ? { filter } : {}) });
+  }
+
+  classes(layer: string): Class[] {
+    const property = this.colorProperty(layer);
+    // The colours follow the unfiltered legend, so that a filter never repaints what stays.
+    const whole = this.legends.get(statisticsPath(layer, { groupBy: property, unit: this.view.unit }));
+    const now = this.legends.get(this.legendPath(layer));
+    if (!whole) return [];
+    const classes = classesOf(property, this.property(layer, property), whole.groups);
+    if (!this.filterOf(layer) || !now) return classes;
+    const counts = new Map(classesOf(property, this.property(layer, property), now.groups).map((entry) => [entry.key, entry]));
+    return classes.map((entry) => (entry.count === null ? entry : { ...entry, count: counts.get(entry.key)?.count ?? 0, group: counts.get(entry.key)?.group ?? null }));
+  }
+
+  /** Asks for the figures of the legends that are shown and not yet known. */
+  askLegends(): void {
+    for (const id of this.shown) {
+      const path = this.legendPath(id);
+      if (path === '') continue;
+      this.askLegend(path);
+      this.askLegend(statisticsPath(id, { groupBy: this.colorProperty(id), unit: this.view.unit }));
+    }
+  }
+
+  private askLegend(path: string): void {
+    if (this.asked.has(path)) return;
+    this.asked.add(path);
+    readStatistics(path).then(
+      (statistics) => this.legends.set(path, statistics),
+      // The layer stays in one colour; the overview says what is wrong with its figures.
+      () => this.asked.delete(path),
+    );
+  }
+
+  get looks(): Look[] {
+    const shown = new Set(this.shown);
+    return (this.collections ?? [])
+      .filter((layer) => layer.geometry !== 'none')
+      .map((layer, order) => ({
+        layer,
+        color: layerColor(layer, order),
+        property: this.colorProperty(layer.id),
+        classes: shown.has(layer.id) ? this.classes(layer.id) : [],
+        hidden: this.view.hidden[layer.id] ?? [],
+        visible: shown.has(layer.id),
+      }));
+  }
+
+  /** The layers of the legend, the topmost first. */
+  get ordered(): Collection[] {
+    return (this.collections ?? []).toSorted((a, b) => rank(b) - rank(a));
+  }
+
+  /** What a feature is called. */
+  nameOf(properties: Record<string, unknown>, id: string): string {
+    for (const name of NAMES) {
+      const value = properties[name];
+      if (typeof value === 'string' && value !== '') return value;
+    }
+    return `#${id}`;
+  }
+
+  /** The name written on the map, if the layer has names that people know. */
+  labelOf(layer: string, item: Item): string {
+    if (UNNAMED.has(layer)) return '';
+    const name = item.properties['name'] ?? item.properties['名称'];
+    return typeof name === 'string' ? name : '';
+  }
+
+  select(layer: string, id: string, hits?: { layer: string; id: string }[]): void {
+    this.hits = hits ?? [{ layer, id }];
+    this.view.select = { layer, id };
+    this.view.panel = 'feature';
+    this.collapsed = false;
+    // Where the table shares its place with the other panels, it gives way to what was chosen.
+    if (this.layout.now !== 'wide') this.view.table = null;
+  }
+
+  /** The selected feature, once it is there. */
+  get selected(): Item | null {
+    const item = this.selection?.data ?? null;
+    return item && this.view.select && String(item.id) === this.view.select.id ? item : null;
+  }
+
+  deselect(): void {
+    this.view.select = null;
+    this.hits = [];
+    this.announcement = '';
+    if (this.view.panel === 'feature') this.view.panel = 'overview';
+  }
+}
+
+function safeDecode(hash: string): string {
+  try {
+    return decodeURI(hash);
+  } catch {
+    return hash;
+  }
+}
