@@ -8,7 +8,7 @@ import type { Box, Item } from '../api/types';
 import type { Camera } from '../state/hash';
 import { graticule } from './graticule';
 import { labelPoint } from './labels';
-import { baseStyle, classFilter, drawn, labelSourceOf, type Look, names, rank, sourceOf, styleIds } from './style';
+import { baseStyle, classFilter, drawn, dust, labelSourceOf, type Look, names, rank, sourceOf, styleIds } from './style';
 
 setWorkerUrl(workerUrl);
 
@@ -92,7 +92,7 @@ export class MapController {
 
   private put(look: Look): void {
     const { id } = look.layer;
-    const signature = JSON.stringify([look.property, look.color, look.hidden, look.classes.map((entry) => [entry.key, entry.color])]);
+    const signature = JSON.stringify([look.property, look.color, look.named, look.hidden, look.classes.map((entry) => [entry.key, entry.color])]);
     if (this.signatures.get(id) === signature) return;
     for (const part of styleIds(id)) if (this.map.getLayer(part)) this.map.removeLayer(part);
     for (const source of [sourceOf(id), labelSourceOf(id)]) {
@@ -100,6 +100,7 @@ export class MapController {
     }
     const filter = classFilter(look);
     for (const layer of drawn(look)) this.map.addLayer(withFilter(layer, filter), this.above(look));
+    for (const layer of dust(look)) this.map.addLayer(withFilter(layer, filter), this.above(look));
     this.map.addLayer(withFilter(names(look), filter), 'selection:halo');
     this.signatures.set(id, signature);
   }
@@ -128,13 +129,17 @@ export class MapController {
     (this.map.getSource(sourceOf(layer)) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: drawable as Feature[] });
     const labels = drawable.flatMap((item): Feature[] => {
       const [at, name] = [labelPoint(item.geometry), label(item)];
-      return at && name ? [{ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { ...item.properties, label: name } }] : [];
+      return at ? [{ type: 'Feature', id: item.id, geometry: { type: 'Point', coordinates: at }, properties: { ...item.properties, label: name } } as Feature] : [];
     });
     (this.map.getSource(labelSourceOf(layer)) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: labels });
   }
 
   select(item: Item | null): void {
-    const data = item?.geometry ? { type: 'FeatureCollection' as const, features: [item as Feature] } : EMPTY;
+    const at = labelPoint(item?.geometry ?? null);
+    // A ring around the middle shows where the feature is when it is too small to be seen itself.
+    const ring: Feature[] = at ? [{ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: {} }] : [];
+    const data = item?.geometry ? { type: 'FeatureCollection' as const, features: [item as Feature, ...ring] } : EMPTY;
+    this.map.setLayerZoomRange('selection:circle', 0, item?.geometry?.type === 'Point' ? 24 : 13.5);
     (this.map.getSource('selection') as GeoJSONSource | undefined)?.setData(data);
   }
 
@@ -173,12 +178,12 @@ export class MapController {
       .flatMap((look) => styleIds(look.layer.id).filter((id) => !id.endsWith(':names') && !id.endsWith(':hover')))
       .filter((id) => this.map.getLayer(id));
     const exact = this.map.queryRenderedFeatures([x, y], { layers: parts });
-    const dots = parts.filter((id) => id.endsWith(':circle') || id.endsWith(':line'));
+    const dots = parts.filter((id) => id.endsWith(':circle') || id.endsWith(':dust') || id.endsWith(':line'));
     const around: [PointLike, PointLike] = [[x - TOUCH, y - TOUCH], [x + TOUCH, y + TOUCH]];
     const near = this.map.queryRenderedFeatures(around, { layers: dots.filter((id) => !this.isSurface(id)) });
     const seen = new Map<string, Hit>();
     for (const feature of [...near, ...exact]) {
-      const layer = feature.source.slice('data:'.length);
+      const layer = feature.source.slice(feature.source.indexOf(':') + 1);
       if (feature.id === undefined) continue;
       const hit: Hit = { layer, id: String(feature.id), properties: feature.properties };
       seen.set(`${layer}/${hit.id}`, seen.get(`${layer}/${hit.id}`) ?? hit);

@@ -21,13 +21,14 @@ export function degreeText(value: number, positive: string, negative: string): s
 export function graticule([west, south, east, north]: Box): FeatureCollection {
   const step = stepFor(east - west);
   const features: Feature[] = [];
-  const line = (coordinates: number[][], label: string): void => {
+  const line = (coordinates: number[][], at: number[], label: string, anchor: string): void => {
     features.push({ type: 'Feature', geometry: { type: 'LineString', coordinates }, properties: { label: '' } });
-    const [at] = coordinates;
-    if (at) features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { label } });
+    features.push({ type: 'Feature', geometry: { type: 'Point', coordinates: at }, properties: { label, anchor } });
   };
+  // The lines reach beyond the view, so that they do not end in it while it is moved.
+  const spread = east - west;
   const [low, high] = [Math.max(-85, south), Math.min(85, north)];
-  for (let i = Math.ceil(west / step); i * step <= east; i += 1) line([[i * step, low], [i * step, high]], degreeText(i * step, 'E', 'W'));
-  for (let i = Math.ceil(low / step); i * step <= high; i += 1) line([[west, i * step], [east, i * step]], degreeText(i * step, 'N', 'S'));
+  for (let i = Math.ceil(west / step); i * step <= east; i += 1) line([[i * step, Math.max(-85, low - spread)], [i * step, Math.min(85, high + spread)]], [i * step, high], degreeText(i * step, 'E', 'W'), 'top-left');
+  for (let i = Math.ceil(low / step); i * step <= high; i += 1) line([[west - spread, i * step], [east + spread, i * step]], [west, i * step], degreeText(i * step, 'N', 'S'), 'bottom-left');
   return { type: 'FeatureCollection', features };
 }

@@ -13,27 +13,29 @@ export interface Look {
   classes: Class[];
   hidden: string[];
   visible: boolean;
+  /** Whether the names of its features are written. */
+  named: boolean;
 }
 
 const INK = '#26332e';
 const PAPER = '#f4f5f2';
 const ACCENT = '#0f6b5c';
-/** A number only to satisfy MapLibre's font stack; the glyphs are drawn from the fonts of the machine. */
+/** A name only to satisfy MapLibre's font stack; the glyphs are drawn from the fonts of the machine. */
 const FONT = ['sans-serif'];
 
 /** Bottom to top; layers that are not named lie by their dimension. */
-const ORDER: Record<string, number> = { landuse: 10, county: 15, towns: 18, constraints: 20, belts: 30, parks: 34, supply: 40, parcels: 44, villages: 70, projects: 74, seats: 78 };
+const ORDER: Record<string, number> = { county: 5, landuse: 10, towns: 18, constraints: 20, belts: 30, parks: 34, supply: 40, parcels: 44, villages: 70, projects: 74, seats: 78 };
 const BY_GEOMETRY: Record<string, number> = { surface: 42, mixed: 43, line: 60, point: 72, none: 0 };
 
 export const rank = (layer: Collection): number => ORDER[layer.id] ?? BY_GEOMETRY[layer.geometry] ?? 42;
 
 /** Which layers are shown when nobody chose: the outline and the ledgers, not the full-cover and the crowded ones. */
 export function shownAtFirst(layers: readonly Collection[]): string[] {
-  const drawn = layers.filter((layer) => layer.geometry !== 'none');
+  const shapes = layers.filter((layer) => layer.geometry !== 'none');
   const demo = ['county', 'towns', 'seats', 'parks', 'parcels'];
-  const known = drawn.filter((layer) => demo.includes(layer.id));
+  const known = shapes.filter((layer) => demo.includes(layer.id));
   if (known.length >= 3) return known.map((layer) => layer.id);
-  return drawn.slice(0, 8).map((layer) => layer.id);
+  return shapes.slice(0, 8).map((layer) => layer.id);
 }
 
 const key = (property: string): ExpressionSpecification => ['to-string', ['get', property]];
@@ -63,6 +65,9 @@ export const labelSourceOf = (layer: string): string => `names:${layer}`;
 const outlineOnly = new Set(['county', 'towns']);
 const hover = (on: number, off: number): ExpressionSpecification => ['case', ['boolean', ['feature-state', 'hover'], false], on, off];
 
+/** Surfaces so small from afar that each is also drawn as a dot, so that none vanishes: all but the wide ones. */
+const hasDust = (layer: Collection): boolean => (layer.geometry === 'surface' || layer.geometry === 'mixed') && !['county', 'towns', 'parks', 'belts', 'constraints', 'landuse'].includes(layer.id);
+
 const fillOpacity: Record<string, number> = { landuse: 0.62, constraints: 0.16, parks: 0.14, belts: 0.18, supply: 0.6, parcels: 0.78 };
 
 function surface(look: Look): LayerSpecification[] {
@@ -77,7 +82,7 @@ function surface(look: Look): LayerSpecification[] {
   if (id === 'towns') Object.assign(line, { 'line-dasharray': [4, 3], 'line-width': 1 });
   if (id === 'constraints') line['line-dasharray'] = [2, 1.5];
   return [
-    { id: `${id}:fill`, type: 'fill', source, paint: { 'fill-color': id === 'county' ? '#ffffff' : color, 'fill-opacity': id === 'county' ? 0.9 : outlined ? 0 : (fillOpacity[id] ?? 0.5) } },
+    { id: `${id}:fill`, type: 'fill', source, paint: { 'fill-color': id === 'county' ? '#ffffff' : color, 'fill-opacity': id === 'county' ? 0.6 : outlined ? 0 : (fillOpacity[id] ?? 0.5) } },
     { id: `${id}:line`, type: 'line', source, layout: { 'line-join': 'round' }, paint: line as object },
     { id: `${id}:hover`, type: 'line', source, layout: { 'line-join': 'round' }, paint: { 'line-color': INK, 'line-width': 2.2, 'line-opacity': hover(1, 0) } },
   ];
@@ -121,6 +126,21 @@ export function drawn(look: Look): LayerSpecification[] {
   }
 }
 
+/** The dots of small surfaces seen from afar. */
+export function dust(look: Look): LayerSpecification[] {
+  const { id } = look.layer;
+  if (!hasDust(look.layer)) return [];
+  return [
+    {
+      id: `${id}:dust`,
+      type: 'circle',
+      source: labelSourceOf(id),
+      maxzoom: 13,
+      paint: { 'circle-color': colorOf(look), 'circle-radius': ['interpolate', ['linear'], ['zoom'], 8, 1.5, 11, 2.4, 13, 3], 'circle-opacity': ['interpolate', ['linear'], ['zoom'], 12, 0.9, 13, 0] },
+    },
+  ];
+}
+
 /** The names of one layer, above all shapes. */
 export function names(look: Look): LayerSpecification {
   const { id, geometry } = look.layer;
@@ -130,8 +150,10 @@ export function names(look: Look): LayerSpecification {
     id: `${id}:names`,
     type: 'symbol',
     source: labelSourceOf(id),
+    filter: ['!=', ['get', 'label'], ''],
     minzoom: id === 'villages' ? 11.5 : id === 'towns' ? 10.5 : 0,
     layout: {
+      visibility: look.named ? 'visible' : 'none',
       'text-field': ['get', 'label'],
       'text-font': FONT,
       'text-size': size,
@@ -145,7 +167,7 @@ export function names(look: Look): LayerSpecification {
 }
 
 /** Every id that `drawn` and `names` may give to a layer. */
-export const styleIds = (layer: string): string[] => ['fill', 'line', 'hover', 'circle', 'names'].map((part) => `${layer}:${part}`);
+export const styleIds = (layer: string): string[] => ['fill', 'line', 'hover', 'circle', 'dust', 'names'].map((part) => `${layer}:${part}`);
 
 const EMPTY = { type: 'FeatureCollection' as const, features: [] };
 
@@ -157,14 +179,6 @@ export function baseStyle(): StyleSpecification {
     layers: [
       { id: 'paper', type: 'background', paint: { 'background-color': PAPER } },
       { id: 'graticule', type: 'line', source: 'graticule', filter: ['==', ['geometry-type'], 'LineString'], paint: { 'line-color': '#d9ddd8', 'line-width': 0.8 } },
-      {
-        id: 'degrees',
-        type: 'symbol',
-        source: 'graticule',
-        filter: ['==', ['geometry-type'], 'Point'],
-        layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 10.5, 'text-anchor': 'bottom-left', 'text-offset': [0.3, -0.2] },
-        paint: { 'text-color': '#626c67', 'text-halo-color': PAPER, 'text-halo-width': 1.4 },
-      },
       { id: 'selection:halo', type: 'line', source: 'selection', layout: { 'line-join': 'round' }, paint: { 'line-color': '#ffffff', 'line-width': 7, 'line-opacity': 0.95 } },
       { id: 'selection:line', type: 'line', source: 'selection', layout: { 'line-join': 'round' }, paint: { 'line-color': ACCENT, 'line-width': 3.2 } },
       {
@@ -172,7 +186,16 @@ export function baseStyle(): StyleSpecification {
         type: 'circle',
         source: 'selection',
         filter: ['==', ['geometry-type'], 'Point'],
+        maxzoom: 24,
         paint: { 'circle-radius': 10, 'circle-color': 'rgba(0,0,0,0)', 'circle-stroke-color': ACCENT, 'circle-stroke-width': 3.2 },
+      },
+      {
+        id: 'degrees',
+        type: 'symbol',
+        source: 'graticule',
+        filter: ['==', ['geometry-type'], 'Point'],
+        layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 10.5, 'text-anchor': ['get', 'anchor'], 'text-offset': [0.3, 0] },
+        paint: { 'text-color': '#626c67', 'text-halo-color': PAPER, 'text-halo-width': 1.4 },
       },
     ],
   };

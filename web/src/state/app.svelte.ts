@@ -217,6 +217,8 @@ export class AppState {
         classes: shown.has(layer.id) ? this.classes(layer.id) : [],
         hidden: this.view.hidden[layer.id] ?? [],
         visible: shown.has(layer.id),
+        // A town and its seat have the same name: once is enough.
+        named: !(layer.id === 'towns' && shown.has('seats')),
       }));
   }
 

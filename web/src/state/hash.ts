@@ -47,6 +47,9 @@ export const defaultView = (): View => ({
   groups: null,
 });
 
+/** The panel when the address names none: a selection opens its own. */
+const panelFor = (select: View['select']): Panel => (select ? 'feature' : 'overview');
+
 const SPECIAL = /[%,:;&=+#/\s"<>`]/g;
 const token = (text: string): string => text.replace(SPECIAL, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 
@@ -78,7 +81,7 @@ export function formatHash(view: View): string {
   if (view.filter.length > 0) put('filter', view.filter.map(({ layer, property, value }) => (value === null ? join(layer, property) : join(layer, property, value))).join(','));
   if (view.groups) put('groups', view.groups.map(({ layer, property }) => join(layer, property)).join(','));
   if (view.table !== null) put('table', token(view.table));
-  if (view.panel !== 'overview') put('panel', view.panel);
+  if (view.panel !== panelFor(view.select)) put('panel', view.panel);
   if (view.unit !== 'mu') put('unit', view.unit);
   if (view.lang !== 'zh-CN') put('lang', view.lang);
   if (view.select) put('select', `${token(view.select.layer)}/${token(view.select.id)}`);
@@ -96,12 +99,15 @@ function cameraOf(text: string): Camera | null {
 export function parseHash(hash: string): { view: View; unread: string[] } {
   const view = defaultView();
   const unread: string[] = [];
+  let panelGiven = false;
   for (const part of hash.replace(/^#/, '').split('&')) {
     if (part === '') continue;
     const at = part.indexOf('=');
     const key = at < 0 ? part : part.slice(0, at);
+    panelGiven ||= key === 'panel';
     if (!readPart(view, key, at < 0 ? '' : part.slice(at + 1))) unread.push(untoken(part));
   }
+  if (!panelGiven) view.panel = panelFor(view.select);
   return { view, unread };
 }
 

@@ -1,0 +1,105 @@
+// Opens the page in the machine's own Chromium and keeps account of everything that must not happen: errors on the console,
+// requests to anywhere but the server under test. MUTU_URL names the server, MUTU_SHOTS a folder for screenshots.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const AXE = require.resolve('axe-core/axe.min.js');
+
+const ARGS = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const DRAWING = ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+const PATIENCE = 60_000;
+
+export const SIZES = { wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 } };
+
+export const BASE = (() => {
+  const url = process.env.MUTU_URL;
+  if (!url) throw new Error('set MUTU_URL to the address of a running server, for example http://127.0.0.1:8080');
+  return url.replace(/\/$/, '');
+})();
+
+/** A browser with a fresh profile; `webgl: false` is a machine that cannot draw the map. */
+export async function openBrowser({ webgl = true } = {}) {
+  const executablePath = process.env.MUTU_CHROMIUM ?? '/usr/bin/chromium';
+  if (!existsSync(executablePath)) throw new Error(`no browser at ${executablePath}: apt-get install chromium`);
+  const profile = mkdtempSync(join(tmpdir(), 'mutu-e2e-'));
+  const drawing = webgl ? DRAWING : ['--disable-gpu', '--disable-3d-apis'];
+  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...ARGS, ...drawing], viewport: SIZES.wide, locale: 'zh-CN' });
+  context.setDefaultTimeout(PATIENCE);
+  return {
+    context,
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A page at a fragment and a size, with its account of faults. */
+export async function openPage(browser, { hash = '', size = SIZES.wide } = {}) {
+  const page = await browser.context.newPage();
+  await page.setViewportSize(size);
+  const account = { errors: [], elsewhere: [], failed: [] };
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') account.errors.push(message.text());
+  });
+  page.on('pageerror', (error) => account.errors.push(String(error)));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== new URL(BASE).origin) account.elsewhere.push(request.url());
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 400) account.failed.push(`${response.status()} ${response.url()}`);
+  });
+  await page.goto(`${BASE}/${hash}`, { waitUntil: 'load' });
+  return { page, account };
+}
+
+/** Waits until the map has drawn everything that it asked for and no card waits for an answer. */
+export async function settled(page, { map = true } = {}) {
+  await page.waitForFunction(
+    (wanted) => {
+      const drawn = !wanted || document.querySelector('[data-idle="true"]') !== null;
+      const waiting = [...document.querySelectorAll('.skeleton, [aria-busy="true"]')].some((part) => part.checkVisibility());
+      return drawn && !waiting;
+    },
+    map,
+    { timeout: PATIENCE },
+  );
+}
+
+/** The figures of the server, as text and as data, asked without the page. */
+export async function api(path) {
+  const answer = await fetch(BASE + path, { headers: { accept: 'application/json' } });
+  if (!answer.ok) throw new Error(`${answer.status} at ${path}: ${await answer.text()}`);
+  return answer.json();
+}
+
+/** The digits of a figure of the server as a person writes them. */
+export function digits(value, decimals) {
+  const text = typeof value === 'string' ? value : decimals === undefined ? String(value) : value.toFixed(decimals);
+  const [whole, fraction] = text.split('.');
+  const grouped = Number(whole).toLocaleString('en-US');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+export async function axe(page) {
+  await page.addScriptTag({ path: AXE }).catch(async () => {
+    // The page's own policy forbids scripts that it did not bring: the test puts it in from outside.
+    const { readFileSync } = await import('node:fs');
+    await page.evaluate(readFileSync(AXE, 'utf8'));
+  });
+  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return result.violations.map((violation) => `${violation.id}: ${violation.help} — ${violation.nodes.map((node) => node.target.join(' ')).slice(0, 4).join('; ')}`);
+}
+
+export async function shot(page, name) {
+  const folder = process.env.MUTU_SHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
