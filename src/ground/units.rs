@@ -266,6 +266,27 @@ pub fn printed_to_sum(
     Ok((printed, total))
 }
 
+/// Serialises a decimal as a JSON number (for `serialize_with`).
+///
+/// # Errors
+/// The serialiser's.
+pub fn json_number<S: serde::Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    // The nearest double prints back the decimal's own digits up to the fifteenth.
+    serializer.serialize_f64(value.to_string().parse().map_err(serde::ser::Error::custom)?)
+}
+
+/// Serialises a decimal as a JSON number, or null (for `serialize_with`).
+///
+/// # Errors
+/// The serialiser's.
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+pub fn json_number_or_null<S: serde::Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => json_number(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

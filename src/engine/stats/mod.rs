@@ -11,6 +11,8 @@ mod groups;
 mod printed;
 mod sums;
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -21,7 +23,7 @@ use crate::{
     },
     ground::{
         shape::Bounds,
-        units::{AreaUnit, Basis, UnitError},
+        units::{AreaUnit, Basis, UnitError, json_number, json_number_or_null},
     },
 };
 
@@ -57,6 +59,8 @@ pub struct Request<'a> {
     pub filter: Option<&'a Bound>,
     /// Only features whose geometry shares a point with this box.
     pub bounds: Option<Bounds>,
+    /// Features that were selected already; `filter` and `bounds` are then not looked at.
+    pub among: Option<&'a Selection>,
     /// The layer's overlaps, where land shall be counted once.
     pub overlaps: Option<&'a Overlaps>,
 }
@@ -110,13 +114,13 @@ pub struct Group {
     /// Features with land, or a place, in the group.
     pub count: u64,
     /// Their land in the unit; the printed groups sum to the printed total.
-    #[serde(serialize_with = "printed::number")]
+    #[serde(serialize_with = "json_number")]
     pub area: Decimal,
     /// The share of the total, six decimals that sum to 1; none where the total is no land.
-    #[serde(serialize_with = "printed::number_or_null")]
+    #[serde(serialize_with = "json_number_or_null")]
     pub share: Option<Decimal>,
     /// Land removed from the group because a feature with a smaller id claims it too.
-    #[serde(serialize_with = "printed::number")]
+    #[serde(serialize_with = "json_number")]
     pub overlap: Decimal,
 }
 
@@ -126,7 +130,7 @@ pub struct Total {
     /// Features, each once.
     pub count: u64,
     /// Their land in the unit.
-    #[serde(serialize_with = "printed::number")]
+    #[serde(serialize_with = "json_number")]
     pub area: Decimal,
 }
 
@@ -134,7 +138,7 @@ pub struct Total {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Removed {
     /// The land in the unit.
-    #[serde(serialize_with = "printed::number")]
+    #[serde(serialize_with = "json_number")]
     pub area: Decimal,
     /// Pairs of features that overlap.
     pub pairs: u64,
@@ -181,16 +185,20 @@ pub struct Statistics {
 pub fn statistics(table: &Table, layer: &Layer, request: &Request<'_>, as_of: &str) -> Result<Statistics, StatsError> {
     check(layer, request)?;
     let overlaps = request.overlaps.filter(|overlaps| !overlaps.pairs().is_empty());
-    let selection = selected(table, request, overlaps.is_some());
+    let selection = match request.among {
+        Some(among) => Some(Cow::Borrowed(among)),
+        None => selected(table, request, overlaps.is_some()).map(Cow::Owned),
+    };
+    let selection = selection.as_deref();
     let grouping = groups::Grouping::of(table, layer, &request.group_by)?;
     let zones: Vec<&Zones> = request.within.iter().map(|(_, zones)| *zones).collect();
-    let net = match (overlaps, &selection) {
+    let net = match (overlaps, selection) {
         (Some(overlaps), Some(selection)) => overlaps.net(table, selection, request.basis),
         _ => Vec::new(),
     };
     let work = sums::Work { table, grouping: &grouping, zones: &zones, basis: request.basis, net: &net };
-    let sums = work.sums(selection.as_ref())?;
-    let pairs = match (overlaps, &selection) {
+    let sums = work.sums(selection)?;
+    let pairs = match (overlaps, selection) {
         (Some(overlaps), Some(selection)) => overlaps.pairs_among(selection) as u64,
         _ => 0,
     };

@@ -189,18 +189,3 @@ fn definition(request: &Request<'_>) -> Definition {
     }
     Definition { zh, en }
 }
-
-/// A decimal as a JSON number.
-pub(super) fn number<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    // The nearest double prints back the decimal's own digits up to the fifteenth.
-    serializer.serialize_f64(value.to_string().parse().map_err(serde::ser::Error::custom)?)
-}
-
-/// A decimal as a JSON number, or null.
-#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
-pub(super) fn number_or_null<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => number(value, serializer),
-        None => serializer.serialize_none(),
-    }
-}
