@@ -3,4 +3,6 @@
 pub mod domain;
 pub mod engine;
 pub mod formats;
+pub mod gpkg;
 pub mod ground;
+pub mod store;

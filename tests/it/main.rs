@@ -4,4 +4,5 @@ mod crs;
 mod demo;
 mod fault;
 mod measure;
+mod store;
 mod tidy;

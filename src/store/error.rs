@@ -1,0 +1,153 @@
+//! What can go wrong with a workspace.
+
+use std::io;
+
+use rusqlite::ErrorCode;
+
+use crate::{domain::schema::LayerId, gpkg::GpkgError};
+
+/// Why the workspace could not be opened, read or changed. Whatever it is, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the workspace open for writing.
+    #[error("{path} is open in another mutu{holder}: close that one, or work through it")]
+    Locked {
+        /// The workspace.
+        path: String,
+        /// Which process, as ` (process n)`; empty where it cannot be told.
+        holder: String,
+    },
+    /// Another program is writing to the file, and went on for longer than five seconds.
+    #[error(
+        "another program is writing to the workspace: save and close its edits there, then try again; nothing was changed"
+    )]
+    Busy,
+    /// The file is no workspace of ours.
+    #[error("{path} is not a Mutu workspace: {why}")]
+    NotAWorkspace {
+        /// The file.
+        path: String,
+        /// What it is instead, and what to do.
+        why: String,
+    },
+    /// The workspace was written by a newer program.
+    #[error(
+        "{path} has workspace format {found}, this program knows formats up to {known}: use a newer mutu; nothing was changed"
+    )]
+    NewerFormat {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: i64,
+        /// The newest known.
+        known: i64,
+    },
+    /// A file is in the way of a new workspace.
+    #[error("{path} exists already: choose another name, or open it")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// The disk is full.
+    #[error("the disk of the workspace is full: make room and try again; nothing was changed")]
+    DiskFull,
+    /// The operating system or the database engine refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// The file, or what was being done.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is damaged, or another program wrote what cannot be read.
+    #[error("the workspace is damaged: {what}")]
+    Corrupt {
+        /// What, and where.
+        what: String,
+    },
+    /// A feature is not in the version that an edit expected.
+    #[error("feature {id} of {layer}: the edit expects {}, the workspace has {}; nothing was changed", version(*expected), version(*found))]
+    Conflict {
+        /// The layer.
+        layer: LayerId,
+        /// The feature.
+        id: i64,
+        /// The version that the author saw; `None`: no such feature.
+        expected: Option<i64>,
+        /// The version in the workspace; `None`: no such feature.
+        found: Option<i64>,
+    },
+    /// The workspace has no such layer.
+    #[error("the workspace has no layer {layer}")]
+    UnknownLayer {
+        /// The name asked for.
+        layer: String,
+    },
+    /// A layer of this name exists, or one that differs in upper and lower case only.
+    #[error(
+        "the workspace has a layer {found} already: choose another name for {layer}, or replace or extend that one"
+    )]
+    LayerExists {
+        /// The name asked for.
+        layer: LayerId,
+        /// The name there is.
+        found: String,
+    },
+    /// Two features of a layer would have one id.
+    #[error("layer {layer} would have two features with id {id}; nothing was changed")]
+    DuplicateId {
+        /// The layer.
+        layer: LayerId,
+        /// The id.
+        id: i64,
+    },
+    /// A layer, a value or a feature that cannot be stored as it is.
+    #[error("{layer}: {what}; nothing was changed")]
+    Refused {
+        /// The layer.
+        layer: LayerId,
+        /// What cannot be stored, and why.
+        what: String,
+    },
+    /// The receiver of the rows stopped the read.
+    #[error("stopped by the receiver: {0}")]
+    Stopped(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn version(version: Option<i64>) -> String {
+    version.map_or_else(|| "no such feature".to_owned(), |v| format!("version {v}"))
+}
+
+impl StoreError {
+    /// An error of the operating system.
+    pub(super) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Self::DiskFull;
+        }
+        Self::Io { what: what.into(), source }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { what: error.to_string() },
+            _ => Self::Io { what: "the workspace".to_owned(), source: io::Error::other(error) },
+        }
+    }
+}
+
+impl From<GpkgError> for StoreError {
+    fn from(error: GpkgError) -> Self {
+        match error {
+            GpkgError::Sqlite(error) => error.into(),
+            GpkgError::Io(error) => Self::io("the workspace", error),
+            GpkgError::Standard(_) | GpkgError::Crs(_) => {
+                Self::Io { what: "the workspace".to_owned(), source: io::Error::other(error) }
+            }
+        }
+    }
+}

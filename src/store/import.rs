@@ -1,0 +1,366 @@
+//! Importing in bulk: one transaction, all rows or none.
+//!
+//! The R-tree is filled after the rows, then its triggers are created: three times as fast as live triggers.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params};
+
+use super::{
+    error::StoreError,
+    workspace::{StoredLayer, Workspace, empty_log, find, last_seq, read_layers},
+};
+use crate::{
+    domain::{feature::ValueRef, layer::Layer},
+    gpkg::{
+        blob,
+        cell::{self, Cell},
+        srs,
+        table::{Entry, Kinds, Table},
+    },
+    ground::shape::{Bounds, ShapeRef},
+};
+
+/// Rows stay in this much memory (in KiB, negative by the engine's convention) while an import runs.
+const CACHE_WHILE_IMPORTING: i64 = -131_072;
+const CACHE_OTHERWISE: i64 = -32_768;
+
+/// What becomes of the layer's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The layer is new.
+    Create,
+    /// The layer exists with the same columns and keeps its rows.
+    Append,
+    /// The layer's rows and columns, if it exists, give way to the new ones.
+    Replace,
+}
+
+/// Who imports what, for the history.
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// Who.
+    pub author: &'a str,
+    /// What and why: the file's name, at least.
+    pub note: &'a str,
+    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at: i64,
+}
+
+/// An import under way. Dropping it undoes it.
+#[derive(Debug)]
+pub struct Import<'w> {
+    conn: &'w Connection,
+    layers: &'w mut std::sync::Arc<Vec<StoredLayer>>,
+    sidecar: &'w mut super::sidecar::Sidecar,
+    layer: Layer,
+    table: Table,
+    how: How,
+    seq: i64,
+    at: String,
+    insert: Option<Statement<'w>>,
+    declared: Kinds,
+    kinds: Kinds,
+    boxes: Vec<(i64, Bounds)>,
+    extent: Option<Bounds>,
+    last_id: i64,
+    blob: Vec<u8>,
+    done: bool,
+}
+
+impl Workspace {
+    /// Begins an import. Nothing of it is seen by others before [`Import::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError::LayerExists`] for [`How::Create`], [`StoreError::UnknownLayer`] for [`How::Append`],
+    /// [`StoreError::Refused`] where the columns differ or a name cannot be one, [`StoreError::Busy`],
+    /// [`StoreError::DiskFull`], [`StoreError::Io`].
+    pub fn begin_import(&mut self, layer: &Layer, how: How, note: Note<'_>) -> Result<Import<'_>, StoreError> {
+        self.check_target(layer, how)?;
+        let at = moment(layer, note.at)?;
+        let Self { conn, layers, sidecar, .. } = self;
+        let conn: &Connection = conn;
+        let seq = last_seq(conn)? + 1;
+        let what = format!("the import of {} into {} by {} of {at}", note.note, layer.id, note.author);
+        sidecar.intend(seq, &what, true)?;
+        let mut import = Import {
+            conn,
+            layers,
+            sidecar,
+            table: Table::of(layer),
+            layer: layer.clone(),
+            how,
+            seq,
+            at,
+            insert: None,
+            declared: Kinds::Unseen,
+            kinds: Kinds::Unseen,
+            boxes: Vec::new(),
+            extent: None,
+            last_id: 0,
+            blob: Vec::new(),
+            done: false,
+        };
+        import.begin(note)?;
+        Ok(import)
+    }
+
+    fn check_target(&self, layer: &Layer, how: How) -> Result<(), StoreError> {
+        let refused = |what: &str| Err(StoreError::Refused { layer: layer.id.clone(), what: what.to_owned() });
+        let names: Vec<String> = layer.schema.fields.iter().map(|field| field.name.to_ascii_lowercase()).collect();
+        if let Some(place) = (1..names.len()).find(|place| names[..*place].contains(&names[*place])) {
+            return refused(&format!("two columns are called {:?}", layer.schema.fields[place].name));
+        }
+        if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains('\0')) {
+            return refused(&format!("{name:?} cannot name a column"));
+        }
+        if names.len() > 1990 {
+            return refused(&format!("{} columns, a table holds 1990 at most", names.len()));
+        }
+        let there = self.layers.iter().find(|there| there.layer.id.as_str().eq_ignore_ascii_case(layer.id.as_str()));
+        let same_name = |there: &StoredLayer| there.layer.id == layer.id;
+        match (how, there) {
+            (How::Create, None) | (How::Replace, None) => Ok(()),
+            (How::Replace, Some(there)) if same_name(there) => Ok(()),
+            (How::Create | How::Replace, Some(there)) => {
+                Err(StoreError::LayerExists { layer: layer.id.clone(), found: there.layer.id.to_string() })
+            }
+            (How::Append, _) => {
+                let there = Table::of(&find(&self.layers, layer.id.as_str())?.layer);
+                if there == Table::of(layer) {
+                    return Ok(());
+                }
+                refused("its columns differ from those in the workspace: rows can be added only to the same columns")
+            }
+        }
+    }
+}
+
+impl Import<'_> {
+    /// The sequence number that the import will have: the version of its features.
+    #[must_use]
+    pub const fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// Stores a row and returns its id: `id`, or the next after the largest so far.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for an id below 1, another number of values than columns, or a value that is
+    /// not of its column's type (also NaN, infinity, a year after 9999); [`StoreError::DuplicateId`];
+    /// [`StoreError::DiskFull`]. After an error of the disk the import is over and has left nothing.
+    pub fn put(
+        &mut self,
+        id: Option<i64>,
+        shape: Option<ShapeRef<'_>>,
+        values: &[ValueRef<'_>],
+    ) -> Result<i64, StoreError> {
+        let id = id.unwrap_or(self.last_id.saturating_add(1));
+        admit(&self.layer, id, shape.is_some(), values)?;
+        if self.insert.is_none() {
+            self.prepare(shape)?;
+        }
+        let bounds = shape.map(|shape| {
+            self.kinds = self.kinds.with(shape.kind());
+            blob::write(&mut self.blob, shape, srs::STORED)
+        });
+        let insert = self.insert.as_mut().expect("prepared above");
+        bind_row(insert, 1, (self.table.geometry.is_some(), shape.map(|_| self.blob.as_slice())), values, |insert| {
+            insert.raw_bind_parameter(1, id)
+        })?;
+        insert.raw_execute().map_err(|error| named(error, &self.layer, id))?;
+        if let Some(bounds) = bounds.flatten() {
+            self.extent = Some(self.extent.map_or(bounds, |extent| extent.union(bounds)));
+            self.boxes.push((id, bounds));
+        }
+        self.last_id = self.last_id.max(id);
+        Ok(id)
+    }
+
+    /// Makes the import durable and returns its sequence number. `report` is kept with it, as JSON.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`], [`StoreError::Io`]: then the import has left nothing.
+    pub fn commit(mut self, report: &str) -> Result<i64, StoreError> {
+        if self.insert.is_none() && self.how != How::Append {
+            self.create_table(Kinds::of_class(self.layer.geometry))?;
+        }
+        self.insert = None;
+        match self.how {
+            How::Append => self.extend_table()?,
+            How::Create | How::Replace => self.finish_table()?,
+        }
+        let definition = serde_json::to_string(&self.layer).map_err(|error| self.refused(error.to_string()))?;
+        self.conn.execute(
+            "INSERT INTO mutu_layer (id, definition, base) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO UPDATE SET definition = ?2, base = ?3",
+            params![self.layer.id.as_str(), definition, self.seq],
+        )?;
+        self.conn.execute(
+            "INSERT INTO mutu_import (seq, layer, definition, report) VALUES (?1, ?2, ?3, ?4)",
+            params![self.seq, self.layer.id.as_str(), definition, report],
+        )?;
+        let layers = read_layers(self.conn)?;
+        self.conn.execute_batch("COMMIT")?;
+        self.done = true;
+        self.sidecar.clear();
+        *self.layers = std::sync::Arc::new(layers);
+        empty_log(self.conn)?;
+        Ok(self.seq)
+    }
+
+    fn begin(&mut self, note: Note<'_>) -> Result<(), StoreError> {
+        self.conn.pragma_update(None, "cache_size", CACHE_WHILE_IMPORTING)?;
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.conn.execute(
+            "INSERT INTO mutu_edit (seq, \"at\", author, note, kind) VALUES (?1, ?2, ?3, ?4, 'import')",
+            params![self.seq, self.at, note.author, note.note],
+        )?;
+        let old = self.layers.iter().find(|there| there.layer.id == self.layer.id).map(|there| Table::of(&there.layer));
+        match (self.how, old) {
+            (How::Replace, Some(old)) => old.remove(self.conn)?,
+            (How::Append, Some(old)) => {
+                let (key, name) = (crate::gpkg::table::quote(&old.key)?, old.quoted()?);
+                let max = format!("SELECT coalesce(max({key}), 0) FROM {name}");
+                self.last_id = self.conn.query_row(&max, [], |row| row.get(0))?;
+                old.drop_triggers(self.conn)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Creates the table at its first row: its geometry column is declared with the first row's kind.
+    fn prepare(&mut self, first: Option<ShapeRef<'_>>) -> Result<(), StoreError> {
+        if self.how != How::Append {
+            let of_class = Kinds::of_class(self.layer.geometry);
+            let kinds =
+                if of_class == Kinds::Several { of_class } else { first.map_or(of_class, |s| Kinds::One(s.kind())) };
+            self.create_table(kinds)?;
+        }
+        self.insert = Some(self.conn.prepare(&self.table.insert_sql()?)?);
+        Ok(())
+    }
+
+    fn create_table(&mut self, kinds: Kinds) -> Result<(), StoreError> {
+        self.declared = kinds;
+        Ok(self.table.create(self.conn, kinds)?)
+    }
+
+    fn finish_table(&mut self) -> Result<(), StoreError> {
+        let fits = self.kinds == Kinds::Unseen || self.declared == Kinds::Several || self.kinds == self.declared;
+        if !fits {
+            self.declared = self.kinds;
+            self.table.retype(self.conn, self.kinds)?;
+        }
+        let identifier = self.free_identifier()?;
+        let entry = Entry {
+            identifier: &identifier,
+            description: &self.layer.description,
+            srs_id: srs::STORED,
+            kinds: self.declared,
+            extent: self.extent,
+            changed: &self.at,
+        };
+        self.table.register(self.conn, &entry)?;
+        Ok(self.table.index(self.conn, &self.boxes)?)
+    }
+
+    fn extend_table(&mut self) -> Result<(), StoreError> {
+        self.table.add_to_index(self.conn, &self.boxes)?;
+        self.table.create_triggers(self.conn)?;
+        self.table.widen(self.conn, self.kinds)?;
+        Ok(self.table.note_change(self.conn, &self.at, self.extent)?)
+    }
+
+    /// The layer's title, or title and id where another table has that title: the standard wants it unique.
+    fn free_identifier(&self) -> Result<String, StoreError> {
+        let id = self.layer.id.as_str();
+        let taken = |name: &str| {
+            let sql = "SELECT 1 FROM gpkg_contents WHERE identifier = ?1";
+            self.conn.query_row(sql, [name], |_| Ok(())).optional().map(|found| found.is_some())
+        };
+        let title = self.layer.title.trim();
+        Ok(match title {
+            "" => id.to_owned(),
+            _ if taken(title)? => format!("{title} ({id})"),
+            _ => title.to_owned(),
+        })
+    }
+
+    fn refused(&self, what: String) -> StoreError {
+        StoreError::Refused { layer: self.layer.id.clone(), what }
+    }
+}
+
+impl Drop for Import<'_> {
+    fn drop(&mut self) {
+        self.insert = None;
+        if !self.done {
+            // After an error of the disk the engine may have undone the transaction by itself.
+            if !self.conn.is_autocommit() {
+                let _ = self.conn.execute_batch("ROLLBACK");
+            }
+            self.sidecar.clear();
+        }
+        let _ = self.conn.pragma_update(None, "cache_size", CACHE_OTHERWISE);
+        let _ = self.conn.release_memory();
+    }
+}
+
+/// The moment of an import or edit as the standard's text.
+pub(super) fn moment(layer: &Layer, at: i64) -> Result<String, StoreError> {
+    cell::moment_text(at).map_err(|error| StoreError::Refused { layer: layer.id.clone(), what: error.to_string() })
+}
+
+/// Whether a row may stand in a layer's table.
+pub(super) fn admit(layer: &Layer, id: i64, has_shape: bool, values: &[ValueRef<'_>]) -> Result<(), StoreError> {
+    let refused = |what: String| Err(StoreError::Refused { layer: layer.id.clone(), what });
+    if id < 1 {
+        return refused(format!("feature {id}: ids are 1 or more"));
+    }
+    if has_shape && layer.geometry == crate::domain::layer::GeometryClass::None {
+        return refused(format!("feature {id}: a geometry in a layer without geometry"));
+    }
+    let fields = &layer.schema.fields;
+    if values.len() != fields.len() {
+        return refused(format!("feature {id}: {} values for {} columns", values.len(), fields.len()));
+    }
+    for (field, value) in fields.iter().zip(values) {
+        if let Err(error) = cell::admit(*value, field.kind) {
+            return refused(format!("feature {id}, column {:?}: {error}", field.name));
+        }
+    }
+    Ok(())
+}
+
+/// Binds the id by `bind_id`, then geometry and values in the table's order after `before` other parameters.
+pub(super) fn bind_row(
+    statement: &mut Statement<'_>,
+    before: usize,
+    (has_column, geometry): (bool, Option<&[u8]>),
+    values: &[ValueRef<'_>],
+    bind_id: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<()>,
+) -> Result<(), StoreError> {
+    bind_id(statement)?;
+    let mut place = before;
+    if has_column {
+        place += 1;
+        statement.raw_bind_parameter(place, geometry)?;
+    }
+    for value in values {
+        place += 1;
+        statement.raw_bind_parameter(place, Cell(*value))?;
+    }
+    Ok(())
+}
+
+/// An error of a row's statement: a second row of one id is named.
+pub(super) fn named(error: rusqlite::Error, layer: &Layer, id: i64) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => StoreError::DuplicateId { layer: layer.id.clone(), id },
+        Some(ErrorCode::TooBig) => StoreError::Refused {
+            layer: layer.id.clone(),
+            what: format!("feature {id} is larger than a row can be (1,000,000,000 bytes)"),
+        },
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,31 @@
+//! The durable workspace: one GeoPackage with the layers, the history of every edit and the reports of every
+//! import. Durability only: no index, no area, no rule of the trade.
+//!
+//! Invariants:
+//! - The file is a valid GeoPackage at any moment, also after the process is killed, and holds exactly the
+//!   edits and imports that were acknowledged, plus at most one whose acknowledgement was cut off; never a
+//!   part of one.
+//! - One process writes at a time (`sidecar`); any number of programs read meanwhile.
+//! - Every row that an edit touches is kept as it was and as it became (`history`).
+//!
+//! Question: why a write-ahead log and not a rollback journal? After a kill, a program with read-only access
+//! can open the file as it stands; a rollback journal would have to be played back first, which needs write
+//! access. The log is emptied into the file and removed when the workspace is closed.
+
+mod check;
+mod edit;
+mod error;
+mod history;
+mod import;
+mod record;
+mod scan;
+mod sidecar;
+mod workspace;
+
+pub use check::Problem;
+pub use edit::Receipt;
+pub use error::StoreError;
+pub use history::{StoredChange, StoredEdit, StoredImport};
+pub use import::{How, Import, Note};
+pub use scan::{Reader, StoredRow};
+pub use workspace::{Recovery, StoredLayer, Workspace};

@@ -1,0 +1,151 @@
+//! Reading rows: one after the other, without copying them, over any number of connections at once.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use rusqlite::{Connection, Row, types::ValueRef as Raw};
+
+use super::{
+    error::StoreError,
+    workspace::{StoredLayer, find},
+};
+use crate::{
+    domain::feature::{Feature, ValueRef},
+    gpkg::{blob, cell, connection, table::Table},
+    ground::wkb,
+};
+
+/// A connection of its own for reading, to be used on another thread.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+    layers: Arc<Vec<StoredLayer>>,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path, layers: Arc<Vec<StoredLayer>>) -> Result<Self, StoreError> {
+        let conn = connection::open(path)?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(Self { conn, layers })
+    }
+
+    /// Visits the rows of a layer in order of their ids, all of them or those with ids in `range` (inclusive).
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`]; [`StoreError::Corrupt`] names the row that cannot be read; what `visit`
+    /// returns.
+    pub fn scan(&self, layer: &str, range: Option<(i64, i64)>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        scan(&self.conn, find(&self.layers, layer)?, range, visit)
+    }
+}
+
+/// Receives rows.
+pub type Visit<'v> = dyn FnMut(StoredRow<'_>) -> Result<(), StoreError> + 'v;
+
+/// A row as it lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredRow<'a> {
+    table: &'a Table,
+    row: &'a Row<'a>,
+}
+
+impl<'a> StoredRow<'a> {
+    /// The feature's id.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn id(&self) -> Result<i64, StoreError> {
+        Ok(self.row.get(0)?)
+    }
+
+    /// The geometry as well-known binary (read it with [`crate::ground::wkb::read_wkb`]); `None` where it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] names the feature whose geometry is none.
+    pub fn wkb(&self) -> Result<Option<&'a [u8]>, StoreError> {
+        if self.table.geometry.is_none() {
+            return Ok(None);
+        }
+        match self.row.get_ref(1)? {
+            Raw::Null => Ok(None),
+            Raw::Blob(bytes) => blob::body(bytes).map(Some).map_err(|error| self.damaged("geometry", &error)),
+            other => Err(self.damaged("geometry", &cell::storage_class(other))),
+        }
+    }
+
+    /// The number of values: one for each column of the layer's schema.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.columns.len()
+    }
+
+    /// Whether the layer has no columns.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.columns.is_empty()
+    }
+
+    /// The value of a column, by its place in the layer's schema.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] names the cell that is not of its column's type.
+    ///
+    /// # Panics
+    /// Where `place` is not below [`Self::len`].
+    pub fn value(&self, place: usize) -> Result<ValueRef<'a>, StoreError> {
+        let (name, kind) = &self.table.columns[place];
+        let raw = self.row.get_ref(self.table.first_value() + place)?;
+        cell::read(raw, *kind).map_err(|error| self.damaged(name, &error))
+    }
+
+    /// The row with its own storage.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] names what cannot be read.
+    pub fn to_feature(&self) -> Result<Feature, StoreError> {
+        let shape = self.wkb()?.map(wkb::read_wkb).transpose().map_err(|error| self.damaged("geometry", &error))?;
+        let values = (0..self.len()).map(|place| Ok(self.value(place)?.to_value()));
+        Ok(Feature {
+            id: self.id()?,
+            shape: shape.map(|read| read.shape),
+            values: values.collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    fn damaged(&self, column: &str, error: &dyn std::fmt::Display) -> StoreError {
+        let id = self.row.get::<_, i64>(0).unwrap_or_default();
+        StoreError::Corrupt { what: format!("feature {id} of {}, {column}: {error}", self.table.name) }
+    }
+}
+
+pub(super) fn scan(
+    conn: &Connection,
+    layer: &StoredLayer,
+    range: Option<(i64, i64)>,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let table = Table::of(&layer.layer);
+    let key = crate::gpkg::table::quote(&table.key)?;
+    let sql = format!("{} WHERE {key} BETWEEN ?1 AND ?2 ORDER BY {key}", table.select_sql()?);
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query(range.unwrap_or((i64::MIN, i64::MAX)))?;
+    while let Some(row) = rows.next()? {
+        visit(StoredRow { table: &table, row })?;
+    }
+    Ok(())
+}
+
+/// One feature, where it exists.
+pub(super) fn feature(conn: &Connection, table: &Table, id: i64) -> Result<Option<Feature>, StoreError> {
+    let sql = format!("{} WHERE {} = ?1", table.select_sql()?, crate::gpkg::table::quote(&table.key)?);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(|row| StoredRow { table, row }.to_feature()).transpose()
+}
+
+/// The version of each feature that an edit has touched since the layer's base.
+pub(super) fn versions(conn: &Connection, layer: &StoredLayer) -> Result<HashMap<i64, i64>, StoreError> {
+    let sql = "SELECT fid, max(seq) FROM mutu_change WHERE layer = ?1 AND seq > ?2 GROUP BY fid";
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_map((layer.layer.id.as_str(), layer.base), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,297 @@
+//! Opening, creating and closing a workspace, and what is known of it as a whole.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+
+use super::{
+    error::StoreError,
+    scan::{self, Reader, Visit},
+    sidecar::{Leftover, Sidecar},
+};
+use crate::{
+    domain::layer::Layer,
+    gpkg::{connection, table},
+};
+
+/// The format of the tables below. A change that an older program would misread raises it.
+const FORMAT: i64 = 1;
+
+/// Our own tables. `mutu_edit` is a plain attributes table, so that people can read the history in QGIS; the
+/// others are named in `gpkg_extensions`, so that no program takes them for data.
+const TABLES: &str = "\
+CREATE TABLE mutu_workspace (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE mutu_layer (id TEXT NOT NULL PRIMARY KEY, definition TEXT NOT NULL, base INTEGER NOT NULL);
+CREATE TABLE mutu_edit (seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, \"at\" DATETIME NOT NULL, author TEXT NOT NULL, \
+ note TEXT NOT NULL, kind TEXT NOT NULL);
+CREATE TABLE mutu_change (seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, layer TEXT NOT NULL, fid INTEGER NOT NULL, \
+ before BLOB, after BLOB, PRIMARY KEY (seq, ordinal));
+CREATE INDEX mutu_change_of_feature ON mutu_change (layer, fid, seq);
+CREATE TABLE mutu_import (seq INTEGER NOT NULL PRIMARY KEY, layer TEXT NOT NULL, definition TEXT NOT NULL, \
+ report TEXT NOT NULL);
+INSERT INTO gpkg_contents (table_name, data_type, identifier, description) \
+ VALUES ('mutu_edit', 'attributes', '修改记录 (mutu_edit)', 'Every edit and import: when, who, why');
+INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) VALUES \
+ ('mutu_workspace', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
+ ('mutu_layer', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
+ ('mutu_change', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
+ ('mutu_import', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only');
+";
+
+/// An open workspace: the one that may write.
+#[derive(Debug)]
+pub struct Workspace {
+    // Dropped in this order: the log is emptied before the lock is given up.
+    pub(super) conn: Connection,
+    pub(super) layers: Arc<Vec<StoredLayer>>,
+    pub(super) sidecar: Sidecar,
+    path: PathBuf,
+    recovered: Option<Recovery>,
+}
+
+/// A layer in the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLayer {
+    /// What is known about it.
+    pub layer: Layer,
+    /// The version of every feature that no later edit has touched: the sequence number of the last import.
+    pub base: i64,
+}
+
+/// What opening found after a process had ended without closing the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// What happened, for people.
+    pub message: String,
+    /// Whether a write was cut off and has left nothing.
+    pub discarded: bool,
+}
+
+impl Workspace {
+    /// Creates an empty workspace and opens it.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`], [`StoreError::DiskFull`], [`StoreError::Io`]. No file is left behind.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        let name = || path.display().to_string();
+        if path.exists() {
+            return Err(StoreError::Exists { path: name() });
+        }
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(".mutu-").suffix(".gpkg").tempfile_in(folder);
+        let file = file.map_err(|error| StoreError::io(name(), error))?.into_temp_path();
+        let conn = connection::open_new(&file)?;
+        table::create_container(&conn)?;
+        conn.execute_batch(TABLES)?;
+        conn.execute("INSERT INTO mutu_workspace VALUES ('format', ?1)", [FORMAT.to_string()])?;
+        connection::finish_new(conn, &file)?;
+        file.persist_noclobber(path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists { path: name() },
+            _ => StoreError::io(name(), error.error),
+        })?;
+        sync_folder(folder)?;
+        Self::open(path)
+    }
+
+    /// Opens a workspace for reading and writing. What an earlier process left unfinished is discarded, and
+    /// [`Self::recovered`] says so.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`],
+    /// [`StoreError::Corrupt`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path.display().to_string(), error))?;
+        if !metadata.is_file() {
+            return Err(stranger(path, "it is not a file"));
+        }
+        let (sidecar, leftover) = Sidecar::acquire(path)?;
+        let conn = open_ours(path)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        conn.pragma_update(None, "cache_size", -32_768)?;
+        let layers = Arc::new(read_layers(&conn)?);
+        let mut workspace = Self { conn, layers, sidecar, path: path.to_owned(), recovered: None };
+        workspace.recovered = leftover.map(|left| workspace.recovery(&left)).transpose()?;
+        Ok(workspace)
+    }
+
+    /// What opening found after a process had ended without closing; `None` after a clean close.
+    #[must_use]
+    pub const fn recovered(&self) -> Option<&Recovery> {
+        self.recovered.as_ref()
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The sequence number of the last edit or import; 0 for an empty workspace.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn seq(&self) -> Result<i64, StoreError> {
+        last_seq(&self.conn)
+    }
+
+    /// The layers, in order of their ids.
+    #[must_use]
+    pub fn layers(&self) -> &[StoredLayer] {
+        &self.layers
+    }
+
+    /// The smallest and the largest id in a layer; `None` for an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn fid_range(&self, layer: &str) -> Result<Option<(i64, i64)>, StoreError> {
+        let table = table::Table::of(&find(&self.layers, layer)?.layer);
+        let (key, name) = (table::quote(&table.key)?, table.quoted()?);
+        // Two scalar queries: each is answered from one end of the tree, both together from all of it.
+        let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
+        let (min, max): (Option<i64>, Option<i64>) =
+            self.conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(min.zip(max))
+    }
+
+    /// Visits the rows of a layer in order of their ids, all of them or those with ids in `range` (inclusive).
+    ///
+    /// # Errors
+    /// As [`Reader::scan`].
+    pub fn scan(&self, layer: &str, range: Option<(i64, i64)>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        scan::scan(&self.conn, find(&self.layers, layer)?, range, visit)
+    }
+
+    /// The version of each feature that an edit has touched since the layer's last import; all others have
+    /// [`StoredLayer::base`].
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn versions(&self, layer: &str) -> Result<HashMap<i64, i64>, StoreError> {
+        scan::versions(&self.conn, find(&self.layers, layer)?)
+    }
+
+    /// A further connection, for reading on another thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.path, Arc::clone(&self.layers))
+    }
+
+    /// Closes the workspace: the log is emptied into the file and removed, where no other program is reading.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; what was acknowledged is in the file or in the log beside it all the same.
+    pub fn close(self) -> Result<(), StoreError> {
+        let Self { conn, sidecar, .. } = self;
+        let closed = empty_log(&conn).and_then(|()| conn.close().map_err(|(_, error)| error.into()));
+        drop(sidecar);
+        closed
+    }
+
+    fn recovery(&self, left: &Leftover) -> Result<Recovery, StoreError> {
+        let seq = self.seq()?;
+        let cut = left.intent.as_ref().filter(|(intended, _)| *intended > seq);
+        let what = match cut {
+            Some((_, what)) => format!("{what} did not finish and has left nothing"),
+            None => "nothing was cut off".to_owned(),
+        };
+        let message = format!(
+            "{} was not closed by the program that used it last; found the last committed state, number {seq}; {what}",
+            self.path.display()
+        );
+        Ok(Recovery { message, discarded: cut.is_some() })
+    }
+}
+
+/// The layer of a name.
+pub(super) fn find<'l>(layers: &'l [StoredLayer], name: &str) -> Result<&'l StoredLayer, StoreError> {
+    let found = layers.iter().find(|stored| stored.layer.id.as_str() == name);
+    found.ok_or_else(|| StoreError::UnknownLayer { layer: name.to_owned() })
+}
+
+pub(super) fn read_layers(conn: &Connection) -> Result<Vec<StoredLayer>, StoreError> {
+    let mut statement = conn.prepare("SELECT id, definition, base FROM mutu_layer ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut layers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, definition): (String, String) = (row.get(0)?, row.get(1)?);
+        let layer = serde_json::from_str(&definition)
+            .map_err(|error| StoreError::Corrupt { what: format!("the definition of layer {id}: {error}") })?;
+        layers.push(StoredLayer { layer, base: row.get(2)? });
+    }
+    Ok(layers)
+}
+
+pub(super) fn last_seq(conn: &Connection) -> Result<i64, StoreError> {
+    Ok(conn.prepare_cached("SELECT coalesce(max(seq), 0) FROM mutu_edit")?.query_row([], |row| row.get(0))?)
+}
+
+/// Empties the log into the file, where no other program holds on to it; what is in the log is safe there too.
+pub(super) fn empty_log(conn: &Connection) -> Result<(), StoreError> {
+    match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        Ok(()) => Ok(()),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => Ok(()),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Opens the database and refuses what is no workspace or a newer one, before anything is written.
+fn open_ours(path: &Path) -> Result<Connection, StoreError> {
+    let conn = connection::open(path).map_err(|error| identify(path, error))?;
+    let has_table = table::is_plain_table(&conn, "mutu_workspace");
+    let has_table = has_table.map_err(|error| match error {
+        crate::gpkg::GpkgError::Sqlite(error) => identify(path, error),
+        other => other.into(),
+    })?;
+    if !has_table {
+        let is_geopackage = table::is_plain_table(&conn, "gpkg_contents")?;
+        return Err(stranger(
+            path,
+            if is_geopackage {
+                "it is a GeoPackage of another program: import it into a workspace instead"
+            } else {
+                "it is a database of another program"
+            },
+        ));
+    }
+    let format = "SELECT value FROM mutu_workspace WHERE key = 'format'";
+    let format: Option<String> = conn.query_row(format, [], |row| row.get(0)).optional()?;
+    let format = format.and_then(|text| text.parse::<i64>().ok());
+    match format {
+        Some(FORMAT) => Ok(conn),
+        Some(found) if found > FORMAT => {
+            Err(StoreError::NewerFormat { path: path.display().to_string(), found, known: FORMAT })
+        }
+        _ => Err(StoreError::Corrupt { what: format!("{} does not say its format", path.display()) }),
+    }
+}
+
+fn identify(path: &Path, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => stranger(path, "it is not a GeoPackage"),
+        _ => error.into(),
+    }
+}
+
+fn stranger(path: &Path, why: &str) -> StoreError {
+    StoreError::NotAWorkspace { path: path.display().to_string(), why: why.to_owned() }
+}
+
+/// Makes a new name in a folder durable, where the operating system lets folders be synced.
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    if cfg!(unix) {
+        let synced = std::fs::File::open(folder).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| StoreError::io(folder.display().to_string(), error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Edits: versions, conflicts, history.
+
+use mutu::{
+    domain::{edit::Change, feature::Value},
+    store::{StoreError, Workspace},
+};
+
+use super::{AT, Place, edit, feature, features, id, import, integrity, layer, put_change, square};
+
+#[test]
+fn an_edit_puts_deletes_and_keeps_what_was_before_and_after() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 5);
+    let mut changed = feature(2);
+    changed.shape = Some(square(777));
+    changed.values[0] = Value::Text("改".to_owned());
+    let changes = vec![
+        put_change("地块", changed.clone(), Some(1)),
+        put_change("地块", feature(6), None),
+        Change::Delete { layer: id("地块"), id: 3, expects: 1 },
+    ];
+    let receipt = workspace.commit(&edit(changes), AT + 1).unwrap();
+    assert_eq!(receipt.seq, 2);
+    let wanted = [feature(1), changed.clone(), feature(4), feature(5), feature(6)];
+    assert_eq!(features(&workspace, "地块"), wanted);
+    assert_eq!(workspace.version("地块", 2).unwrap(), Some(2));
+    assert_eq!(workspace.version("地块", 3).unwrap(), None);
+    assert_eq!(workspace.version("地块", 4).unwrap(), Some(1));
+    let versions = workspace.versions("地块").unwrap();
+    assert_eq!((versions.get(&2), versions.get(&6), versions.get(&1)), (Some(&2), Some(&2), None));
+
+    let history = workspace.changes_of(2).unwrap();
+    let told: Vec<_> = history.into_iter().map(|change| (change.id, change.before, change.after)).collect();
+    assert_eq!(told, [(2, Some(feature(2)), Some(changed)), (6, None, Some(feature(6))), (3, Some(feature(3)), None)]);
+    let edits = workspace.edits_since(1).unwrap();
+    assert_eq!((edits[0].author.as_str(), edits[0].note.as_str(), edits[0].at), ("王工", "补测", AT + 1));
+    assert_eq!(workspace.check().unwrap(), []);
+
+    // A deleted feature can come back under its id, and its versions go on.
+    let back = workspace.commit(&edit(vec![put_change("地块", feature(3), None)]), AT + 2).unwrap();
+    assert_eq!(workspace.version("地块", 3).unwrap(), Some(back.seq));
+    assert_eq!(workspace.history_of("地块", 3).unwrap().len(), 2);
+    workspace.close().unwrap();
+    integrity(&place.path);
+    assert_eq!(features(&Workspace::open(&place.path).unwrap(), "地块").len(), 6);
+}
+
+#[test]
+fn an_edit_with_a_stale_version_changes_nothing_at_all() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 3);
+    workspace.commit(&edit(vec![put_change("地块", feature(2), Some(1))]), AT).unwrap();
+    let cases = [
+        (put_change("地块", feature(2), Some(1)), Some(1), Some(2)),
+        (put_change("地块", feature(2), None), None, Some(2)),
+        (put_change("地块", feature(9), Some(1)), Some(1), None),
+        (Change::Delete { layer: id("地块"), id: 2, expects: 1 }, Some(1), Some(2)),
+        (Change::Delete { layer: id("地块"), id: 9, expects: 1 }, Some(1), None),
+    ];
+    for (stale, expects, finds) in cases {
+        let mut good = feature(1);
+        good.values[0] = Value::Text("不得留下".to_owned());
+        let both = edit(vec![put_change("地块", good, Some(1)), stale]);
+        match workspace.commit(&both, AT) {
+            Err(StoreError::Conflict { expected, found, .. }) => assert_eq!((expected, found), (expects, finds)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(workspace.seq().unwrap(), 2);
+        assert_eq!(features(&workspace, "地块"), [feature(1), feature(2), feature(3)]);
+        assert_eq!(workspace.edits_since(2).unwrap(), []);
+    }
+    assert_eq!(workspace.check().unwrap(), []);
+}
+
+#[test]
+fn an_edit_that_makes_no_sense_is_refused_whole() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 2);
+    let twice = vec![put_change("地块", feature(1), Some(1)), put_change("地块", feature(1), Some(1))];
+    assert!(matches!(workspace.commit(&edit(twice), AT), Err(StoreError::Refused { .. })));
+    let nowhere = vec![put_change("地块", feature(1), Some(1)), put_change("无", feature(1), None)];
+    assert!(matches!(workspace.commit(&edit(nowhere), AT), Err(StoreError::UnknownLayer { .. })));
+    let mut wrong = feature(2);
+    wrong.values[3] = Value::Real(f64::NAN);
+    let wrong = vec![put_change("地块", feature(1), Some(1)), put_change("地块", wrong, Some(1))];
+    assert!(matches!(workspace.commit(&edit(wrong), AT), Err(StoreError::Refused { .. })));
+    assert!(workspace.commit(&edit(vec![]), AT).is_err());
+    assert_eq!((workspace.seq().unwrap(), features(&workspace, "地块")), (1, vec![feature(1), feature(2)]));
+}
+
+#[test]
+fn an_import_that_extends_a_layer_is_the_version_of_all_its_features() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 2);
+    workspace.commit(&edit(vec![put_change("地块", feature(1), Some(1))]), AT).unwrap();
+    let append = workspace.begin_import(&layer("地块"), mutu::store::How::Append, super::note()).unwrap();
+    assert_eq!(append.commit("{}").unwrap(), 3);
+    assert_eq!(workspace.version("地块", 1).unwrap(), Some(3));
+    assert_eq!(workspace.version("地块", 2).unwrap(), Some(3));
+    assert!(workspace.versions("地块").unwrap().is_empty());
+    assert_eq!(workspace.check().unwrap(), []);
+}
