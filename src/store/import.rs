@@ -364,3 +364,59 @@ pub(super) fn named(error: rusqlite::Error, layer: &Layer, id: i64) -> StoreErro
         _ => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            layer::{GeometryClass, Provenance},
+            schema::{Field, FieldType, Schema},
+        },
+        ground::shape::Shape,
+    };
+
+    #[test]
+    fn a_full_database_at_any_page_of_an_import_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut workspace = Workspace::create(&dir.path().join("w.gpkg")).unwrap();
+        let layer = Layer {
+            id: "地块".parse().unwrap(),
+            title: "地块".to_owned(),
+            title_en: String::new(),
+            description: String::new(),
+            geometry: GeometryClass::Point,
+            schema: Schema { fields: vec![Field::new("名称", FieldType::Text)] },
+            grid: "EPSG:4547".to_owned(),
+            surveyed_in_grid: false,
+            provenance: Provenance::Imported,
+        };
+        let note = Note { author: "李工", note: "点.csv", at: 0 };
+        let text = "名".repeat(500);
+        let point = Shape::point(geo::Coord { x: 113.0, y: 22.7 });
+        let pages: i64 = workspace.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let mut import_100 = |workspace: &mut Workspace| -> Result<i64, StoreError> {
+            let mut import = workspace.begin_import(&layer, How::Replace, note)?;
+            for _ in 0..100 {
+                import.put(None, Some(point.view()), &[ValueRef::Text(&text)])?;
+            }
+            import.commit("{}")
+        };
+        let mut refused = 0;
+        for room in 0.. {
+            workspace.conn.pragma_update(None, "max_page_count", pages + room).unwrap();
+            match import_100(&mut workspace) {
+                Ok(seq) => {
+                    assert_eq!(seq, 1);
+                    break;
+                }
+                Err(error) => assert!(matches!(error, StoreError::DiskFull), "{error:?}"),
+            }
+            refused += 1;
+            assert_eq!((workspace.seq().unwrap(), workspace.layers().len()), (0, 0));
+            assert_eq!(workspace.check().unwrap(), []);
+        }
+        assert!(refused > 40, "{refused}");
+        assert_eq!(workspace.check().unwrap(), []);
+    }
+}
