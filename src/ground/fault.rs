@@ -5,7 +5,8 @@
 use geo::Coord;
 
 use super::{
-    shape::{RingsOf, ShapeRef},
+    crs::Crs,
+    shape::{Bounds, RingsOf, ShapeRef},
     validity::breaches_of,
 };
 
@@ -106,14 +107,43 @@ pub struct Fault {
 /// kind at most sixteen are told.
 #[must_use]
 pub fn faults_of(shape: ShapeRef<'_>) -> Vec<Fault> {
-    let mut faults = refusals_of(shape);
+    told(shape, misplaced_on_earth(shape), None)
+}
+
+/// All faults of a geometry in the CRS that it came in (east first), as [`faults_of`].
+///
+/// This is the verdict to report: a transformation moves vertices by nanometres, which is enough to make or
+/// mend a touch. In a projected CRS a geometry is out of range where it is more than 10° from the CRS's area of
+/// use, as degrees taken for metres are.
+#[must_use]
+pub fn faults_in(shape: ShapeRef<'_>, crs: &Crs) -> Vec<Fault> {
+    match crs.metres_per_unit() {
+        Some(metres) => told(shape, misplaced_in(shape, crs), Some(metres)),
+        None => faults_of(shape),
+    }
+}
+
+/// Whether a geometry is valid by OGC 06-103r4: fit for overlay. Slivers are, and spikes that do not run back
+/// exactly. In any plane coordinates, and in longitude and latitude.
+#[must_use]
+pub fn is_valid(shape: ShapeRef<'_>) -> bool {
+    malformed(shape).is_empty() && (shape.kind().dimension() < 2 || breaches_of(shape).is_empty())
+}
+
+/// All faults, given where the geometry is misplaced, and its scale where it is in a plane.
+fn told(shape: ShapeRef<'_>, misplaced: Option<Fault>, metres_per_unit: Option<f64>) -> Vec<Fault> {
+    let mut faults = malformed(shape);
+    faults.extend(misplaced);
     if faults.is_empty() && shape.kind().dimension() == 2 {
         faults = breaches_of(shape)
             .into_iter()
             .map(|b| Fault { kind: b.kind, at: Some(b.at), ring: Some(b.ring) })
             .collect();
+        // An outline that crosses itself has no mean width.
+        let has_area = faults.iter().all(|fault| fault.kind == FaultKind::Spike);
         for (part, rings) in shape.parts().enumerate() {
-            for flaw in flaws_of(part, rings) {
+            let flaws = flaws_of(part, rings, metres_per_unit).into_iter();
+            for flaw in flaws.filter(|flaw| has_area || flaw.kind != FaultKind::Sliver) {
                 if !faults.iter().any(|known| known.kind == flaw.kind && known.at == flaw.at) {
                     faults.push(flaw);
                 }
@@ -121,22 +151,17 @@ pub fn faults_of(shape: ShapeRef<'_>) -> Vec<Fault> {
         }
     }
     faults.sort_by_key(|fault| fault.kind);
-    let mut told = (FaultKind::NotANumber, 0);
+    let mut last = (FaultKind::NotANumber, 0);
     faults.retain(|fault| {
-        told = if told.0 == fault.kind { (told.0, told.1 + 1) } else { (fault.kind, 1) };
-        told.1 <= MOST_OF_A_KIND
+        last = if last.0 == fault.kind { (last.0, last.1 + 1) } else { (fault.kind, 1) };
+        last.1 <= MOST_OF_A_KIND
     });
     faults
 }
 
-/// Whether a geometry is valid by OGC 06-103r4: fit for overlay. Slivers are, and spikes that do not run back
-/// exactly.
-#[must_use]
-pub fn is_valid(shape: ShapeRef<'_>) -> bool {
-    refusals_of(shape).is_empty() && (shape.kind().dimension() < 2 || breaches_of(shape).is_empty())
-}
-
 const MOST_OF_A_KIND: usize = 16;
+/// A geometry farther from the area of use of its CRS is not in it.
+const OUTLIER_DEGREES: f64 = 10.0;
 /// A turn is a spike where the shorter of its edges ends this near to the longer, in metres.
 const SPIKE_WIDTH_M: f64 = 0.001;
 /// Shorter edges make no spike, in metres.
@@ -146,8 +171,8 @@ const SLIVER_WIDTH_M: f64 = 0.1;
 /// Length over mean width of a sliver; a square has 4.
 const SLIVER_LENGTH: f64 = 8.0;
 
-/// The faults for which a geometry is not stored.
-fn refusals_of(shape: ShapeRef<'_>) -> Vec<Fault> {
+/// The faults for which a geometry is not stored, wherever it lies.
+fn malformed(shape: ShapeRef<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |kind, at, ring| faults.push(Fault { kind, at, ring });
     if shape.coords().is_empty() {
@@ -166,17 +191,50 @@ fn refusals_of(shape: ShapeRef<'_>) -> Vec<Fault> {
             }
         }
     }
-    let on_earth = |at: &Coord| at.x.abs() <= 180.0 && at.y.abs() <= 90.0;
-    let first = shape.coords()[0];
-    if let Some(off) = shape.coords().iter().find(|at| at.x.is_finite() && at.y.is_finite() && !on_earth(at)) {
-        let swapped = shape.coords().iter().all(|at| on_earth(&Coord { x: at.y, y: at.x }));
-        let kind = if swapped { FaultKind::ProbablySwappedAxes } else { FaultKind::OutOfRange };
-        fault(kind, Some(*off), None);
-    } else if shape.coords().iter().all(|at| (3.0..=54.0).contains(&at.x) && (73.0..=136.0).contains(&at.y)) {
-        // China, mirrored; what really lies there is the Arctic Ocean.
-        fault(FaultKind::ProbablySwappedAxes, Some(first), None);
-    }
     faults
+}
+
+/// Longitudes and latitudes that are none, or that are exchanged.
+fn misplaced_on_earth(shape: ShapeRef<'_>) -> Option<Fault> {
+    let on_earth = |at: &Coord| at.x.abs() <= 180.0 && at.y.abs() <= 90.0;
+    let fault = |kind, at: &Coord| Some(Fault { kind, at: Some(*at), ring: None });
+    if let Some(off) = shape.coords().iter().find(|at| at.x.is_finite() && at.y.is_finite() && !on_earth(at)) {
+        let swapped = shape.coords().iter().all(|at| on_earth(&swapped(*at)));
+        return fault(if swapped { FaultKind::ProbablySwappedAxes } else { FaultKind::OutOfRange }, off);
+    }
+    // China, mirrored; what really lies there is the Arctic Ocean.
+    let mirrored = |at: &Coord| (3.0..=54.0).contains(&at.x) && (73.0..=136.0).contains(&at.y);
+    let first = shape.coords().first().filter(|first| mirrored(first))?;
+    if shape.coords().iter().all(mirrored) { fault(FaultKind::ProbablySwappedAxes, first) } else { None }
+}
+
+/// Plane coordinates that lie nowhere near the CRS's area of use, or would if they were exchanged.
+fn misplaced_in(shape: ShapeRef<'_>, crs: &Crs) -> Option<Fault> {
+    let first = *shape.coords().first().filter(|at| at.x.is_finite() && at.y.is_finite())?;
+    let distance = |at: Coord| {
+        let mut stored = [at];
+        crs.to_stored(&mut stored).ok()?;
+        Some(crs.area_of_use().map_or(0.0, |area| degrees_outside(&area, stored[0])))
+    };
+    let fault = |kind| Some(Fault { kind, at: Some(first), ring: None });
+    match distance(first) {
+        Some(degrees) if degrees < OUTLIER_DEGREES / 4.0 => None,
+        _ if distance(swapped(first)).is_some_and(|degrees| degrees < OUTLIER_DEGREES / 4.0) => {
+            fault(FaultKind::ProbablySwappedAxes)
+        }
+        Some(degrees) if degrees <= OUTLIER_DEGREES => None,
+        _ => fault(FaultKind::OutOfRange),
+    }
+}
+
+const fn swapped(at: Coord) -> Coord {
+    Coord { x: at.y, y: at.x }
+}
+
+/// How far a place lies outside a box, in the larger of both axes.
+fn degrees_outside(area: &Bounds, at: Coord) -> f64 {
+    let beyond = |value: f64, low: f64, high: f64| (low - value).max(value - high).max(0.0);
+    beyond(at.x, area.min.x, area.max.x).max(beyond(at.y, area.min.y, area.max.y))
 }
 
 fn has_enough_points(path: &[Coord], dimension: u8) -> bool {
@@ -192,13 +250,13 @@ fn has_enough_points(path: &[Coord], dimension: u8) -> bool {
 }
 
 /// Flaws in metres of a part that may be valid: spikes and slivers.
-fn flaws_of(part: usize, rings: RingsOf<'_>) -> Vec<Fault> {
+fn flaws_of(part: usize, rings: RingsOf<'_>, metres_per_unit: Option<f64>) -> Vec<Fault> {
     let mut flaws = Vec::new();
     let (mut area, mut perimeter, mut start) = (0.0_f64, 0.0, None);
     for (within, ring) in rings.enumerate() {
         let first = ring[0];
         start.get_or_insert(first);
-        let scale = metres_per_degree(first.y);
+        let scale = metres_per_unit.map_or_else(|| metres_per_degree(first.y), |metres| Coord { x: metres, y: metres });
         let edge = |a: Coord, b: Coord| Coord { x: (b.x - a.x) * scale.x, y: (b.y - a.y) * scale.y };
         let mut twice = 0.0;
         let mut last: Option<Coord> = None;

@@ -120,25 +120,30 @@ impl<'a> Survey<'a> {
         });
         // The sweep finds them from left to right; the reader wants them along the outline.
         met.sort_by_key(|(a, b, _)| (a.ring, b.ring, a.index, b.index));
-        let mut touches = Touches::default();
+        let mut touched = Vec::new();
         for (a, b, meeting) in met {
+            let (Meeting::Cross(at) | Meeting::Overlap(at) | Meeting::Touch(at)) = meeting;
+            let touch = matches!(meeting, Meeting::Touch(_));
             if a.ring == b.ring {
-                let (Meeting::Cross(at) | Meeting::Overlap(at) | Meeting::Touch(at)) = meeting;
                 if matches!(meeting, Meeting::Cross(_)) || !self.belongs_to_spike(&a, &b) {
                     self.add(FaultKind::SelfIntersection, at, a.ring);
                 }
-                continue;
+            } else if touch && !self.passes_through(&a, &b, at) {
+                touched.push((a.ring, b.ring, at));
+            } else {
+                self.entangle(a.ring, b.ring, at, matches!(meeting, Meeting::Overlap(_)));
             }
-            match meeting {
-                Meeting::Cross(at) => self.entangle(a.ring, b.ring, at, false),
-                Meeting::Overlap(at) => self.entangle(a.ring, b.ring, at, true),
-                Meeting::Touch(at) if self.passes_through(&a, &b, at) => self.entangle(a.ring, b.ring, at, false),
-                Meeting::Touch(at) => {
-                    let parts = (self.rings[a.ring].place.0, self.rings[b.ring].place.0);
-                    if parts.0 == parts.1 && touches.close_a_circle(at, a.ring, b.ring) {
-                        self.add(FaultKind::SelfIntersection, at, b.ring);
-                    }
-                }
+        }
+        self.connectedness(&touched);
+    }
+
+    /// Rings of a part that touch each other in more places than they may cut its inside in two.
+    fn connectedness(&mut self, touched: &[(usize, usize, Coord)]) {
+        let mut touches = Touches::default();
+        for &(a, b, at) in touched {
+            let one_part = self.rings[a].place.0 == self.rings[b].place.0;
+            if one_part && !self.is_entangled(a, b) && touches.close_a_circle(at, a, b) {
+                self.add(FaultKind::SelfIntersection, at, b);
             }
         }
     }
