@@ -5,6 +5,7 @@ pub mod crs;
 mod crs_text;
 pub mod fault;
 pub mod gauss;
+pub mod gcj02;
 pub mod measure;
 pub mod print;
 mod projjson;
