@@ -3,6 +3,7 @@
 mod crs;
 mod demo;
 mod fault;
+mod formats;
 mod measure;
 mod store;
 mod tidy;

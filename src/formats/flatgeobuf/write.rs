@@ -40,7 +40,9 @@ pub fn write(
     }
     let mut features = features.peekable();
     let kind = kind_of(layer, features.peek());
-    let mut writer = writer_for(target, layer, kind)?;
+    // GDAL cannot open a file without features that claims an index.
+    let indexed = features.peek().is_some();
+    let mut writer = writer_for(target, layer, kind, indexed)?;
     let (mut count, mut promoted) = (0, 0_u64);
     for feature in features {
         let placed = feature.shape.map(|shape| target.place(shape)).transpose()?;
@@ -106,7 +108,12 @@ fn fits(shape: ShapeRef<'_>, kind: GeometryType, id: i64) -> Result<bool, Format
     Ok(kind != GeometryType::Point && !multi)
 }
 
-fn writer_for<'w>(target: &Target, layer: &Layer, kind: GeometryType) -> Result<FgbWriter<'w>, FormatError> {
+fn writer_for<'w>(
+    target: &Target,
+    layer: &Layer,
+    kind: GeometryType,
+    indexed: bool,
+) -> Result<FgbWriter<'w>, FormatError> {
     let wkt = target.crs.to_wkt().ok();
     let code = target.crs.epsg();
     let crs = FgbCrs {
@@ -117,7 +124,7 @@ fn writer_for<'w>(target: &Target, layer: &Layer, kind: GeometryType) -> Result<
         ..FgbCrs::default()
     };
     let options = FgbWriterOptions {
-        write_index: true,
+        write_index: indexed,
         detect_type: false,
         promote_to_multi: false,
         crs,
