@@ -1,8 +1,9 @@
 //! 亩图 Mutu: a land-use and industrial-park planner.
 
+pub mod ground;
 pub mod domain;
 pub mod engine;
 pub mod formats;
 pub mod gpkg;
-pub mod ground;
+pub mod seeds;
 pub mod store;

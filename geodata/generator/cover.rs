@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     mesh::{HAMLET, Mesh, bend},
-    place::Place,
+    place::{Place, height},
     plane::{Metre, Surfaces, distance, distance_to_path, inside},
     random::{Random, noise},
     setting::{COURSES, RESERVOIRS, TOWNS, ZONES},
@@ -47,7 +47,7 @@ impl Cover {
         let paired = pair_blocks(place);
         let block_use = uses_of_blocks(place, &paired);
         let labels = label(&mesh, place, &town, &quarters_of(place, &block_use));
-        let (patch_of, mut patches) = patches_of(&mesh, place, &town, &labels, &block_use);
+        let (patch_of, mut patches) = patches_of(&mesh, &town, &labels, &block_use);
         mesh.smooth(&patch_of, 4);
         patches.sort_by_key(|patch| (patch.town, patch.triangles[0]));
         Self { mesh, town, patches, block_use, paired }
@@ -101,7 +101,9 @@ fn towns_of(mesh: &Mesh, place: &Place) -> Vec<usize> {
                 }
             }
             if let Some((to, _)) = touched.iter().max_by(|a, b| a.1.total_cmp(b.1)) {
-                piece.iter().for_each(|t| town[*t] = *to);
+                for t in piece {
+                    town[*t] = *to;
+                }
             }
         }
     }
@@ -226,7 +228,7 @@ fn country_seeds(place: &Place) -> Vec<(Metre, usize)> {
     while seeds.len() < SEEDS {
         let p = [random.between(-34_500.0, 25_500.0), random.between(-21_500.0, 22_500.0)];
         // Woods on the hills come in larger patches than fields on the plain.
-        if place.in_county(p) && random.chance(1.0 - 0.65 * place.height(p).clamp(0.0, 1.0)) {
+        if place.in_county(p) && random.chance(1.0 - 0.65 * height(p).clamp(0.0, 1.0)) {
             seeds.push((p, place.town_of(p)));
         }
     }
@@ -250,13 +252,7 @@ fn nearest_seed(seeds: &[(Metre, usize)], p: Metre, town: usize) -> usize {
 }
 
 /// Connected pieces of one label and town; slivers of countryside join a neighbour.
-fn patches_of(
-    mesh: &Mesh,
-    place: &Place,
-    town: &[usize],
-    labels: &[Label],
-    block_use: &[&'static str],
-) -> (Vec<usize>, Vec<Patch>) {
+fn patches_of(mesh: &Mesh, town: &[usize], labels: &[Label], block_use: &[&'static str]) -> (Vec<usize>, Vec<Patch>) {
     let first = pieces(mesh, |_| true, |a, b| labels[a] == labels[b] && town[a] == town[b]);
     let mut piece_of = vec![0; mesh.triangles.len()];
     first.iter().enumerate().for_each(|(i, piece)| piece.iter().for_each(|t| piece_of[*t] = i));
@@ -270,17 +266,21 @@ fn patches_of(
             });
             if let Some(host) = host {
                 let host = piece_of[host];
-                piece.iter().for_each(|t| piece_of[*t] = host);
+                for t in piece {
+                    piece_of[*t] = host;
+                }
             }
         }
     }
     let mut random = Random::new(56);
-    let mut country = [""; SEEDS];
+    let mut country = vec![""; SEEDS];
     let merged = pieces(mesh, |_| true, |a, b| piece_of[a] == piece_of[b]);
     let mut patch_of = vec![0; mesh.triangles.len()];
     let mut patches = Vec::new();
     for (i, mut piece) in merged.into_iter().enumerate() {
-        piece.iter().for_each(|t| patch_of[*t] = i);
+        for t in &piece {
+            patch_of[*t] = i;
+        }
         let of = labels[first[piece_of[piece[0]]][0]];
         let use_code = match of {
             Label::Plot(block) => block_use[block],
@@ -289,7 +289,7 @@ fn patches_of(
             Label::Village(_) => "0703",
             Label::Country(seed) => {
                 if country[seed].is_empty() {
-                    country[seed] = country_use(place, mesh.centroid(piece[0]), town[piece[0]], &mut random);
+                    country[seed] = country_use(mesh.centroid(piece[0]), town[piece[0]], &mut random);
                 }
                 country[seed]
             }
@@ -302,9 +302,9 @@ fn patches_of(
     (patch_of, patches)
 }
 
-fn country_use(place: &Place, p: Metre, town: usize, random: &mut Random) -> &'static str {
+fn country_use(p: Metre, town: usize, random: &mut Random) -> &'static str {
     use super::setting::{GULAO, SHAPING, SHUANGHE, ZHAIWU};
-    let height = place.height(p);
+    let height = height(p);
     let ponds = if town == GULAO || town == SHAPING { 0.34 } else { 0.06 };
     let tea = if town == SHUANGHE || town == GULAO { 0.14 } else { 0.02 };
     let dry = if town == ZHAIWU { 0.16 } else { 0.09 };

@@ -1,4 +1,4 @@
-//! GeoJSON lines: one feature a line, coordinates in whole billionths of a degree.
+//! `GeoJSON` lines: one feature a line, coordinates in whole billionths of a degree.
 
 use serde_json::Value;
 
@@ -41,7 +41,10 @@ pub fn collection(name: &str, lines: impl Iterator<Item = String>) -> String {
         if i > 0 {
             text.push_str(",\n");
         }
-        text.push_str(&format!("{{\"type\":\"Feature\",\"id\":{},{line}", i + 1));
+        text.push_str("{\"type\":\"Feature\",\"id\":");
+        text.push_str(&(i + 1).to_string());
+        text.push(',');
+        text.push_str(&line);
     }
     text.push_str("\n]}\n");
     text

@@ -55,7 +55,9 @@ pub fn cut(block: &Block, random: &mut Random) -> Vec<Lot> {
             fences[i + 1].stops.push(*right);
         }
     }
-    fences.iter_mut().for_each(|fence| fence.stops.sort_by(f64::total_cmp));
+    for fence in &mut fences {
+        fence.stops.sort_by(f64::total_cmp);
+    }
     let mut cells: Vec<Vec<Ring>> = Vec::new();
     for (i, split) in splits.iter().enumerate() {
         let (left, right) = (&fences[i], &fences[i + 1]);

@@ -168,7 +168,9 @@ fn draw_courses(place: &Place, sketch: &mut Sketch, near: &mut Near) {
                 }
             }
             sketch.link(&run);
-            run.iter().for_each(|i| near.add(sketch.points[*i]));
+            for i in &run {
+                near.add(sketch.points[*i]);
+            }
         }
         let sides = offset(&bent, course.half_width).into_iter().chain(offset(&bent, -course.half_width));
         sides.for_each(|p| near.add(p));
@@ -237,7 +239,9 @@ fn draw_divides(place: &Place, sketch: &mut Sketch, near: &mut Near) {
                 }
             }
             sketch.link(&run);
-            run.iter().for_each(|i| near.add(sketch.points[*i]));
+            for i in &run {
+                near.add(sketch.points[*i]);
+            }
         }
     }
 }
@@ -261,7 +265,9 @@ fn draw_hamlets(place: &Place, sketch: &mut Sketch, near: &mut Near) {
         sketch.link(&ring);
         sketch.link(&[ring[7], ring[0]]);
         sketch.add(at);
-        ring.iter().for_each(|i| near.add(sketch.points[*i]));
+        for i in &ring {
+            near.add(sketch.points[*i]);
+        }
         near.add(at);
     }
 }

@@ -36,7 +36,7 @@ pub fn files(county: &str, seats: &str, villages: &str) -> Vec<(&'static str, St
     vec![
         ("towns.geojson", zoning::towns(&cover)),
         ("landuse.geojson", zoning::landuse(&cover)),
-        ("constraints.geojson", zoning::constraints(&place, &cover)),
+        ("constraints.geojson", zoning::constraints(&cover)),
         ("parcels.geojson", parcels),
         ("supply.geojson", supply::write(&place, &cover, &rule, &mut used)),
         ("parks.geojson", parks::write(&rule)),

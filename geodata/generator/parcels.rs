@@ -40,14 +40,14 @@ fn choose(place: &Place, cover: &Cover, rule: &Rule) -> (Vec<Parcel>, Vec<bool>)
     let mut used = vec![false; place.blocks.len()];
     let mut parcels: Vec<Parcel> = Vec::new();
     let mut spare = None;
-    for town in 0..TOWNS.len() {
+    for (town, (_, _, share)) in TOWNS.iter().enumerate() {
         // Old quarters cluster: blocks are taken in the order of a smooth noise.
         let mut order: Vec<(f64, usize)> = (0..place.blocks.len())
             .filter(|i| ZONES[place.blocks[*i].zone].town == town && cover.block_use[*i] == "1001")
             .map(|i| (noise(place.blocks[i].corners[0], 650.0, 73) + random.between(-0.35, 0.35), i))
             .collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let quota = (TARGET as f64 * TOWNS[town].2) as i64;
+        let quota = (TARGET as f64 * share) as i64;
         let mut have = 0;
         let mut blocks = order.iter().map(|entry| entry.1);
         while have < quota {

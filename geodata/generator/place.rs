@@ -43,6 +43,18 @@ fn position(feature: &serde_json::Value, path: &str) -> Nano {
     [0, 1].map(|i| (pair[i].as_f64().expect("a number") * 1e9).round() as i64)
 }
 
+/// Invented height above the plain, 0 to about 1.5.
+pub fn height(p: Metre) -> f64 {
+    let hills: f64 = HILLS
+        .iter()
+        .map(|(centre, radius)| {
+            let d = distance(*centre, p) / radius;
+            1.0 / (1.0 + d * d * d * d)
+        })
+        .sum();
+    hills + 0.28 * noise(p, 2_600.0, 11) + 0.12 * noise(p, 900.0, 12)
+}
+
 impl Place {
     pub fn new(county: &str, seats: &str, villages: &str) -> Self {
         let county: serde_json::Value = serde_json::from_str(county).expect("county.geojson is JSON");
@@ -82,18 +94,6 @@ impl Place {
 
     pub fn town_of(&self, p: Metre) -> usize {
         self.nearest_seats(p)[0].0
-    }
-
-    /// Invented height above the plain, 0 to about 1.5.
-    pub fn height(&self, p: Metre) -> f64 {
-        let hills: f64 = HILLS
-            .iter()
-            .map(|(centre, radius)| {
-                let d = distance(*centre, p) / radius;
-                1.0 / (1.0 + d * d * d * d)
-            })
-            .sum();
-        hills + 0.28 * noise(p, 2_600.0, 11) + 0.12 * noise(p, 900.0, 12)
     }
 
     fn lay_blocks(&mut self) {
@@ -147,7 +147,9 @@ impl Place {
                 let community = cells[1].contains("社区");
                 self.find_site(town, community, &mut random, &built, &settled)
             });
-            at.iter().for_each(|p| settled.add(*p));
+            if let Some(at) = at {
+                settled.add(at);
+            }
             self.villages.push(Village {
                 code: cells[0].to_owned(),
                 name: cells[1].to_owned(),
@@ -164,7 +166,7 @@ impl Place {
         loop {
             let p = [seat[0] + random.between(-reach, reach), seat[1] + random.between(-reach, reach)];
             let [first, second] = self.nearest_seats(p);
-            let quiet = community || (!built.any(p, 300.0) && self.height(p) < 0.75);
+            let quiet = community || (!built.any(p, 300.0) && height(p) < 0.75);
             let apart = if community { 180.0 } else { 390.0 };
             if first.0 == town
                 && second.1 - first.1 > 500.0

@@ -146,7 +146,7 @@ pub fn meet(rule: &Rule, surfaces: &mut Surfaces, vertex: usize, hundredths: i64
     let rising = at(reach) > at(-reach);
     let (mut low, mut high) = (-reach, reach);
     while high - low > 1 {
-        let middle = (low + high) / 2;
+        let middle = i64::midpoint(low, high);
         if (at(middle) < hundredths) == rising {
             low = middle;
         } else {

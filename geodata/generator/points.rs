@@ -8,7 +8,7 @@ use super::{
     place::Place,
     plane::{Frame, Metre, nano},
     random::Random,
-    setting::{GULAO, TOWNS, YAYAO, ZHISHAN, ZONES},
+    setting::{GULAO, TOWNS, YAYAO, ZHISHAN, ZONES, Zone},
 };
 
 /// The official list with made-up positions.
@@ -232,9 +232,7 @@ pub fn tasks(place: &Place) -> String {
     for i in 0..166 {
         let (theme, unit) = COUNTY_THEMES[i % COUNTY_THEMES.len()];
         let zone = &ZONES[(i * 5) % ZONES.len()];
-        let frame = Frame { origin: zone.centre, slope: zone.slope };
-        let (u, v) = (zone.half[0] * 0.7, zone.half[1] * 0.7);
-        let at = frame.place(random.between(-u, u), random.between(-v, v));
+        let at = somewhere(place, zone, &mut random);
         let title = format!("{theme}（{}片区）", TOWNS[zone.town].1);
         lines.push(task(("县级", "X", i + 1), &title, zone.town, None, unit, at, &mut random));
     }
@@ -242,9 +240,7 @@ pub fn tasks(place: &Place) -> String {
         let town = i % TOWNS.len();
         let (theme, unit) = TOWN_THEMES[(i / TOWNS.len() + town) % TOWN_THEMES.len()];
         let zone = ZONES.iter().find(|zone| zone.town == town && !zone.industrial).unwrap_or(&ZONES[0]);
-        let (u, v) = (zone.half[0] * 0.75, zone.half[1] * 0.75);
-        let frame = Frame { origin: zone.centre, slope: zone.slope };
-        let at = frame.place(random.between(-u, u), random.between(-v, v));
+        let at = somewhere(place, zone, &mut random);
         let title = format!("{}{theme}", TOWNS[town].1);
         lines.push(task(("镇级", "Z", i + 1), &title, town, None, unit, at, &mut random));
     }
@@ -261,7 +257,20 @@ pub fn tasks(place: &Place) -> String {
     collection("tasks", lines.into_iter())
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row of a table, written in one place")]
+/// A position in a zone, well inside its town and the county.
+fn somewhere(place: &Place, zone: &Zone, random: &mut Random) -> Metre {
+    let frame = Frame { origin: zone.centre, slope: zone.slope };
+    let (u, v) = (zone.half[0] * 0.75, zone.half[1] * 0.75);
+    loop {
+        let at = frame.place(random.between(-u, u), random.between(-v, v));
+        let [first, second] = place.nearest_seats(at);
+        let inside = place.in_county(at) && place.border_distance(at) > 50.0;
+        if first.0 == zone.town && second.1 - first.1 > 300.0 && inside {
+            return at;
+        }
+    }
+}
+
 fn task(
     (level, letter, number): (&str, &str, usize),
     title: &str,

@@ -1,8 +1,8 @@
-//! Pseudo-random numbers and smooth noise for the generator: SplitMix64, so that no crate's version decides.
+//! Pseudo-random numbers and smooth noise for the generator: `SplitMix64`, so that no crate's version decides.
 //!
 //! Only `+ - * /` on doubles and integer arithmetic are used: the same bits come out on every machine.
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
+/// `SplitMix64` (Steele, Lea and Flood 2014).
 pub struct Random(u64);
 
 impl Random {
@@ -68,12 +68,13 @@ fn lattice(i: i64, j: i64, stream: u64) -> f64 {
 
 /// Smooth noise in [-1, 1] whose bumps are about `size` metres across.
 pub fn noise(at: [f64; 2], size: f64, stream: u64) -> f64 {
-    let (u, v) = (at[0] / size, at[1] / size);
-    let (i, j) = (u.floor(), v.floor());
-    let smooth = |t: f64| t * t * (3.0 - 2.0 * t);
-    let (s, t) = (smooth(u - i), smooth(v - j));
-    let (i, j) = (i as i64, j as i64);
-    let low = lattice(i, j, stream) * (1.0 - s) + lattice(i + 1, j, stream) * s;
-    let high = lattice(i, j + 1, stream) * (1.0 - s) + lattice(i + 1, j + 1, stream) * s;
-    low * (1.0 - t) + high * t
+    let scaled = at.map(|x| x / size);
+    let [i, j] = scaled.map(|x| x.floor() as i64);
+    let [east, north] = scaled.map(|x| {
+        let part = x - x.floor();
+        part * part * (3.0 - 2.0 * part)
+    });
+    let low = lattice(i, j, stream) * (1.0 - east) + lattice(i + 1, j, stream) * east;
+    let high = lattice(i, j + 1, stream) * (1.0 - east) + lattice(i + 1, j + 1, stream) * east;
+    low * (1.0 - north) + high * north
 }

@@ -60,7 +60,9 @@ fn plot(place: &Place, cover: &Cover, first: usize, used: &mut [bool]) -> Option
         return None;
     }
     used[first] = true;
-    second.iter().for_each(|next| used[*next] = true);
+    if let Some(next) = second {
+        used[next] = true;
+    }
     let length = BLOCK[0] * if second.is_some() { 2.0 } else { 1.0 };
     Some(rectangle(place, first, length - 20.0, BLOCK[1] - 18.0))
 }
@@ -97,7 +99,9 @@ fn industrial(place: &Place, cover: &Cover, rule: &Rule, used: &mut [bool], rand
             // Too small a rest could not become a plot.
             if missing - hundredths < 800_000 {
                 used[first] = false;
-                cover.paired[first].iter().for_each(|next| used[*next] = false);
+                if let Some(next) = cover.paired[first] {
+                    used[next] = false;
+                }
                 assert!(!single || missing >= 2_400_000, "a single block leaves a rest");
                 continue;
             }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     cover::{Cover, Patch},
     file::{Row, collection},
-    place::Place,
+    place::height,
     random::noise,
     setting::{SHUANGHE, TOWNS},
 };
@@ -92,13 +92,13 @@ const ECOLOGY: &str = "生态保护红线";
 const URBAN: &str = "城镇开发边界";
 
 /// Control lines that share edges but no land.
-pub fn constraints(place: &Place, cover: &Cover) -> String {
+pub fn constraints(cover: &Cover) -> String {
     let farmland =
         |patch: &Patch| patch.use_code.starts_with("01") && noise(cover.position_in(patch), 1_800.0, 62) > -0.45;
     let ecology = |patch: &Patch| {
         let at = cover.position_in(patch);
         let wild = ["0301", "0302", "0303", "0304", "0403", "1703"].contains(&patch.use_code);
-        wild && place.height(at) > 0.85
+        wild && height(at) > 0.85
     };
     let sets = [
         (FARMLAND, cover.groups(farmland, 120_000.0)),

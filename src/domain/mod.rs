@@ -2,8 +2,10 @@
 
 pub mod calendar;
 pub mod edit;
+pub mod fact;
 pub mod feature;
 pub mod geojson;
 pub mod layer;
 pub mod report;
 pub mod schema;
+pub mod target;
