@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::ground::units::{Area, AreaUnit, Basis, UnitError};
+use crate::ground::units::{Area, AreaUnit, Basis, UnitError, json_number};
 
 use super::schema::LayerId;
 
@@ -146,6 +146,7 @@ pub struct Target {
     /// Floor, ceiling or the value itself.
     pub direction: Direction,
     /// The value as printed, in `unit`.
+    #[serde(serialize_with = "json_number")]
     pub value: Decimal,
     /// The unit of the value.
     pub unit: TargetUnit,

@@ -1,9 +1,10 @@
 //! Verifying a workspace: the file's own integrity, and that the parts of it agree.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     error::StoreError,
+    scan::{Reader, scan},
     workspace::{StoredLayer, Workspace, last_seq},
 };
 use crate::gpkg::table::{Table, is_plain_table, quote};
@@ -23,6 +24,27 @@ impl Workspace {
     /// # Errors
     /// [`StoreError::Corrupt`] where the damage stops the check itself; [`StoreError::Io`].
     pub fn check(&self) -> Result<Vec<Problem>, StoreError> {
+        Checking { conn: &self.conn, layers: &self.layers }.problems()
+    }
+}
+
+impl Reader {
+    /// As [`Workspace::check`].
+    ///
+    /// # Errors
+    /// As [`Workspace::check`].
+    pub fn check(&self) -> Result<Vec<Problem>, StoreError> {
+        Checking { conn: &self.conn, layers: &self.layers }.problems()
+    }
+}
+
+struct Checking<'a> {
+    conn: &'a Connection,
+    layers: &'a [StoredLayer],
+}
+
+impl Checking<'_> {
+    fn problems(&self) -> Result<Vec<Problem>, StoreError> {
         let mut problems = Vec::new();
         let mut statement = self.conn.prepare("PRAGMA integrity_check")?;
         let found = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
@@ -35,7 +57,7 @@ impl Workspace {
                 what: format!("a row of {table} refers to one that is not there"),
             }),
         );
-        for stored in self.layers() {
+        for stored in self.layers {
             let whats = self.check_layer(stored)?;
             let layer = Some(stored.layer.id.to_string());
             problems.extend(whats.into_iter().map(|what| Problem { layer: layer.clone(), what }));
@@ -45,7 +67,7 @@ impl Workspace {
 
     fn check_layer(&self, stored: &StoredLayer) -> Result<Vec<String>, StoreError> {
         let table = Table::of(&stored.layer);
-        if !is_plain_table(&self.conn, &table.name)? {
+        if !is_plain_table(self.conn, &table.name)? {
             return Ok(vec!["its table is missing".to_owned()]);
         }
         let mut whats = Vec::new();
@@ -53,10 +75,10 @@ impl Workspace {
         if self.conn.query_row(listed, [&table.name], |_| Ok(())).optional()?.is_none() {
             whats.push("gpkg_contents does not list it".to_owned());
         }
-        if stored.base > last_seq(&self.conn)? {
+        if stored.base > last_seq(self.conn)? {
             whats.push("its version is later than the last edit".to_owned());
         }
-        let unread = self.scan(stored.layer.id.as_str(), None, &mut |row| row.to_feature().map(|_| ()));
+        let unread = scan(self.conn, stored, None, &mut |row| row.to_feature().map(|_| ()));
         match unread {
             Err(StoreError::Corrupt { what }) => whats.push(what),
             other => other?,

@@ -48,6 +48,12 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+    /// The workspace was opened to read only.
+    #[error("{path} is open to read only")]
+    ReadOnly {
+        /// The workspace.
+        path: String,
+    },
     /// The disk is full.
     #[error("the disk of the workspace is full: make room and try again; nothing was changed")]
     DiskFull,

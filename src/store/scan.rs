@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, types::ValueRef as Raw};
 
 use super::{
     error::StoreError,
-    workspace::{StoredLayer, find},
+    workspace::{StoredLayer, find, last_seq, open_ours, read_layers},
 };
 use crate::{
     domain::feature::{Feature, ValueRef},
@@ -14,18 +14,55 @@ use crate::{
     ground::wkb,
 };
 
-/// A connection of its own for reading, to be used on another thread.
+/// A connection for reading only: of an open workspace on another thread, or of a workspace that another process
+/// has open. It sees the moment at which it was opened, whatever is written meanwhile.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
-    layers: Arc<Vec<StoredLayer>>,
+    pub(super) conn: Connection,
+    pub(super) layers: Arc<Vec<StoredLayer>>,
+    seq: i64,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path, layers: Arc<Vec<StoredLayer>>) -> Result<Self, StoreError> {
-        let conn = connection::open(path)?;
-        conn.pragma_update(None, "query_only", true)?;
-        Ok(Self { conn, layers })
+    /// Opens a workspace for reading only.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`], [`StoreError::Corrupt`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let conn = open_ours(path, connection::open_to_read)?;
+        // The first read of the transaction fixes the moment that all further reads see.
+        conn.execute_batch("BEGIN")?;
+        let seq = last_seq(&conn)?;
+        let layers = Arc::new(read_layers(&conn)?);
+        Ok(Self { conn, layers, seq })
+    }
+
+    /// The sequence number of the last edit or import that this reader sees.
+    #[must_use]
+    pub const fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// The layers, in the order in which they came.
+    #[must_use]
+    pub fn layers(&self) -> &[StoredLayer] {
+        &self.layers
+    }
+
+    /// The smallest and the largest id in a layer; `None` for an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn fid_range(&self, layer: &str) -> Result<Option<(i64, i64)>, StoreError> {
+        fid_range(&self.conn, find(&self.layers, layer)?)
+    }
+
+    /// The version of each feature that an edit has touched since the layer's last import.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn versions(&self, layer: &str) -> Result<HashMap<i64, i64>, StoreError> {
+        versions(&self.conn, find(&self.layers, layer)?)
     }
 
     /// Visits the rows of a layer in order of their ids, all of them or those with ids in `range` (inclusive).
@@ -36,6 +73,16 @@ impl Reader {
     pub fn scan(&self, layer: &str, range: Option<(i64, i64)>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         scan(&self.conn, find(&self.layers, layer)?, range, visit)
     }
+}
+
+/// The smallest and the largest id in a layer.
+pub(super) fn fid_range(conn: &Connection, layer: &StoredLayer) -> Result<Option<(i64, i64)>, StoreError> {
+    let table = Table::of(&layer.layer);
+    let (key, name) = (crate::gpkg::table::quote(&table.key)?, table.quoted()?);
+    // Two scalar queries: each is answered from one end of the tree, both together from all of it.
+    let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
+    let (min, max): (Option<i64>, Option<i64>) = conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(min.zip(max))
 }
 
 /// Receives rows.

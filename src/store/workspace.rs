@@ -110,7 +110,7 @@ impl Workspace {
             return Err(stranger(path, "it is not a file"));
         }
         let (sidecar, leftover) = Sidecar::acquire(path)?;
-        let conn = open_ours(path)?;
+        let conn = open_ours(path, connection::open)?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "cache_size", -32_768)?;
@@ -140,7 +140,7 @@ impl Workspace {
         last_seq(&self.conn)
     }
 
-    /// The layers, in order of their ids.
+    /// The layers, in the order in which they came.
     #[must_use]
     pub fn layers(&self) -> &[StoredLayer] {
         &self.layers
@@ -151,13 +151,7 @@ impl Workspace {
     /// # Errors
     /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
     pub fn fid_range(&self, layer: &str) -> Result<Option<(i64, i64)>, StoreError> {
-        let table = table::Table::of(&find(&self.layers, layer)?.layer);
-        let (key, name) = (table::quote(&table.key)?, table.quoted()?);
-        // Two scalar queries: each is answered from one end of the tree, both together from all of it.
-        let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
-        let (min, max): (Option<i64>, Option<i64>) =
-            self.conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(min.zip(max))
+        scan::fid_range(&self.conn, find(&self.layers, layer)?)
     }
 
     /// Visits the rows of a layer in order of their ids, all of them or those with ids in `range` (inclusive).
@@ -182,7 +176,7 @@ impl Workspace {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.path, Arc::clone(&self.layers))
+        Reader::open(&self.path)
     }
 
     /// Closes the workspace: the log is emptied into the file and removed, where no other program is reading.
@@ -191,7 +185,9 @@ impl Workspace {
     /// [`StoreError::Io`]; what was acknowledged is in the file or in the log beside it all the same.
     pub fn close(self) -> Result<(), StoreError> {
         let Self { conn, sidecar, .. } = self;
-        let closed = empty_log(&conn).and_then(|()| conn.close().map_err(|(_, error)| error.into()));
+        // Without a log the file stands for itself, also on a medium that cannot be written.
+        let single = empty_log(&conn).and_then(|()| single_file(&conn));
+        let closed = single.and_then(|()| conn.close().map_err(|(_, error)| error.into()));
         drop(sidecar);
         closed
     }
@@ -218,7 +214,7 @@ pub(super) fn find<'l>(layers: &'l [StoredLayer], name: &str) -> Result<&'l Stor
 }
 
 pub(super) fn read_layers(conn: &Connection) -> Result<Vec<StoredLayer>, StoreError> {
-    let mut statement = conn.prepare("SELECT id, definition, base FROM mutu_layer ORDER BY id")?;
+    let mut statement = conn.prepare("SELECT id, definition, base FROM mutu_layer ORDER BY rowid")?;
     let mut rows = statement.query([])?;
     let mut layers = Vec::new();
     while let Some(row) = rows.next()? {
@@ -234,6 +230,17 @@ pub(super) fn last_seq(conn: &Connection) -> Result<i64, StoreError> {
     Ok(conn.prepare_cached("SELECT coalesce(max(seq), 0) FROM mutu_edit")?.query_row([], |row| row.get(0))?)
 }
 
+/// Leaves the write-ahead log for good, where no other program holds on to it; the next opening takes it up again.
+fn single_file(conn: &Connection) -> Result<(), StoreError> {
+    match conn.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())) {
+        Ok(()) => Ok(()),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull) => Ok(()),
+            _ => Err(error.into()),
+        },
+    }
+}
+
 /// Empties the log into the file, where no other program holds on to it; what is in the log is safe there too.
 pub(super) fn empty_log(conn: &Connection) -> Result<(), StoreError> {
     match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -246,8 +253,15 @@ pub(super) fn empty_log(conn: &Connection) -> Result<(), StoreError> {
 }
 
 /// Opens the database and refuses what is no workspace or a newer one, before anything is written.
-fn open_ours(path: &Path) -> Result<Connection, StoreError> {
-    let conn = connection::open(path).map_err(|error| identify(path, error))?;
+pub(super) fn open_ours(
+    path: &Path,
+    open: fn(&Path) -> rusqlite::Result<Connection>,
+) -> Result<Connection, StoreError> {
+    let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path.display().to_string(), error))?;
+    if !metadata.is_file() {
+        return Err(stranger(path, "it is not a file"));
+    }
+    let conn = open(path).map_err(|error| identify(path, error))?;
     let has_table = table::is_plain_table(&conn, "mutu_workspace");
     let has_table = has_table.map_err(|error| match error {
         crate::gpkg::GpkgError::Sqlite(error) => identify(path, error),
