@@ -1,0 +1,42 @@
+//! The layer that a path names: handlers receive its state, never a string.
+
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, LayerState};
+
+use super::{AppState, error::ApiError};
+
+/// One moment's picture of one layer.
+pub(super) struct Collection {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) state: Arc<LayerState>,
+}
+
+impl Collection {
+    /// The layer of an id in the current catalog.
+    pub(super) fn find(state: &AppState, id: &str) -> Result<Self, ApiError> {
+        let catalog = state.planner.read();
+        let found = catalog.layer(id).cloned();
+        let layer = found.ok_or_else(|| {
+            let ids: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
+            ApiError::not_found(format!("there is no layer {id:?}; there are {}", ids.join(", ")))
+        })?;
+        Ok(Self { catalog, state: layer })
+    }
+
+    /// The path of the layer, percent-encoded.
+    pub(super) fn path(&self) -> String {
+        path_of(self.state.layer().id.as_str())
+    }
+
+    /// Whether a name is a property that requests may filter on.
+    pub(super) fn has_property(&self, name: &str) -> bool {
+        self.state.layer().schema.position(name).is_some() || crate::domain::schema::Derived::named(name).is_some()
+    }
+}
+
+/// The path of a layer, percent-encoded.
+pub(super) fn path_of(id: &str) -> String {
+    let encoded = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
+    format!("/collections/{}", encoded.to_string().replace("%5F", "_").replace("%2D", "-"))
+}

@@ -1,0 +1,87 @@
+//! What surrounds every request: an id, one line in the log, the problem document, headers of safety.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The page's own scripts, styles and workers, and nothing from elsewhere. MapLibre draws images from blobs.
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; \
+                           style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Ids that differ between requests of this process and, by the start's time, between processes.
+fn next_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static START: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let start = START
+        .get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as u64));
+    format!("{start:x}-{:x}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Gives the request an id, logs it once, writes problem documents and the headers of safety.
+pub(super) async fn attend(request: Request, next: Next) -> Response {
+    let id = next_id();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let start = Instant::now();
+    let mut response = next.run(request).await;
+    let problem = problem_of(&mut response);
+    if let Some(error) = &problem {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = error.render(&id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    let status = response.status().as_u16();
+    let duration_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let code = problem.as_ref().map_or("", ApiError::code);
+    match problem.as_ref().and_then(ApiError::inside) {
+        Some(inside) => tracing::error!(request_id = id, %method, path, status, code, duration_ms, inside, "request"),
+        None => tracing::info!(request_id = id, %method, path, status, code, duration_ms, "request"),
+    }
+    add_headers(&mut response, &id);
+    response
+}
+
+/// The error that a response carries: one of ours, or a bare refusal of the router.
+fn problem_of(response: &mut Response) -> Option<ApiError> {
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        return Some(error);
+    }
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::method_not_allowed()),
+        StatusCode::INTERNAL_SERVER_ERROR => Some(ApiError::internal("status 500 without an error")),
+        _ => None,
+    }
+}
+
+fn add_headers(response: &mut Response, id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+}
+
+/// Turns a panic of a handler into an ordinary 500: the text goes to the log only.
+pub(super) fn on_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without text");
+    ApiError::internal(format!("panic: {text}")).into_response()
+}

@@ -1,0 +1,107 @@
+//! Errors as problem documents (RFC 9457): a stable `code`, a sentence that names the parameter, the value and
+//! the way out. What goes wrong inside stays in the log, under the request's id.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// An error as the client sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    parameter: Option<String>,
+    /// For the log only.
+    inside: Option<String>,
+}
+
+/// The document that is sent.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+    request_id: &'a str,
+}
+
+impl ApiError {
+    /// 400: a parameter is unknown, repeated, or has a value that means nothing.
+    pub(crate) fn bad_parameter(parameter: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            detail: detail.into(),
+            parameter: Some(parameter.to_owned()),
+            inside: None,
+        }
+    }
+
+    /// 404: there is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, code: "not-found", detail: detail.into(), parameter: None, inside: None }
+    }
+
+    /// 405: the resource has no such method.
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this resource does not have that method; see the Allow header".to_owned();
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            code: "method-not-allowed",
+            detail,
+            parameter: None,
+            inside: None,
+        }
+    }
+
+    /// 500: a fault of ours. `inside` goes to the log, never to the client.
+    pub(crate) fn internal(inside: impl ToString) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            code: "internal",
+            detail: "the server failed to answer; the log has the details under this request_id".to_owned(),
+            parameter: None,
+            inside: Some(inside.to_string()),
+        }
+    }
+
+    /// What the log shall hold beside status and code.
+    pub(crate) fn inside(&self) -> Option<&str> {
+        self.inside.as_deref()
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The document, once the request's id is known.
+    pub(crate) fn render(&self, request_id: &str) -> Response {
+        let problem = Problem {
+            r#type: format!("urn:mutu:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            parameter: self.parameter.as_deref(),
+            request_id,
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        (self.status, [(header::CONTENT_TYPE, kind)], body).into_response()
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// An answer without a body that carries the error; [`super::context::attend`] writes the document.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

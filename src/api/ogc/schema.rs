@@ -1,0 +1,98 @@
+//! The schema of a layer as JSON Schema, with Chinese and English titles, units and code lists.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use crate::domain::{
+    layer::{GeometryClass, Layer},
+    schema::{Derived, Field, FieldType},
+};
+
+use super::{
+    super::{AppState, collection::Collection, error::ApiError, query::Query},
+    common::{F, check_f},
+};
+
+/// `GET /collections/{layer}/schema`.
+pub(in super::super) async fn read_schema(
+    State(state): State<AppState>,
+    Path(layer): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    check_f(&Query::read(&uri, &[F], |_| false)?)?;
+    let collection = Collection::find(&state, &layer)?;
+    let id = state.link(&format!("{}/schema", collection.path()));
+    let body = serde_json::to_vec(&schema_of(collection.state.layer(), &id)).map_err(ApiError::internal)?;
+    let kind = HeaderValue::from_static("application/schema+json");
+    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+fn schema_of(layer: &Layer, id: &str) -> Value {
+    let mut properties = Map::new();
+    if layer.geometry != GeometryClass::None {
+        properties.insert("geometry".to_owned(), geometry_of(layer.geometry));
+    }
+    for (position, field) in layer.schema.fields.iter().enumerate() {
+        properties.insert(field.name.clone(), property_of(field, position + 1));
+    }
+    if matches!(layer.geometry, GeometryClass::Surface | GeometryClass::Mixed) {
+        for derived in Derived::ALL {
+            let (title, title_en) = derived.titles();
+            let property = json!({ "title": title, "x-title-en": title_en, "type": "number", "readOnly": true });
+            properties.insert(derived.name().to_owned(), property);
+        }
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": id,
+        "type": "object",
+        "title": layer.title,
+        "x-title-en": layer.title_en,
+        "properties": properties,
+    })
+}
+
+fn geometry_of(class: GeometryClass) -> Value {
+    let format = match class {
+        GeometryClass::Point => "geometry-point-or-multipoint",
+        GeometryClass::Line => "geometry-linestring-or-multilinestring",
+        GeometryClass::Surface => "geometry-polygon-or-multipolygon",
+        GeometryClass::Mixed | GeometryClass::None => "geometry-any",
+    };
+    json!({ "format": format, "x-ogc-role": "primary-geometry" })
+}
+
+fn property_of(field: &Field, position: usize) -> Value {
+    let title = if field.title.is_empty() { &field.name } else { &field.title };
+    let title_en = if field.title_en.is_empty() { &field.name } else { &field.title_en };
+    let (kind, format) = match field.kind {
+        FieldType::Boolean => ("boolean", None),
+        FieldType::Integer => ("integer", None),
+        FieldType::Real => ("number", None),
+        FieldType::Text => ("string", None),
+        FieldType::Date => ("string", Some("date")),
+        FieldType::DateTime => ("string", Some("date-time")),
+    };
+    let mut property = json!({ "title": title, "x-title-en": title_en, "type": kind, "x-ogc-propertySeq": position });
+    if let Some(format) = format {
+        property["format"] = json!(format);
+    }
+    if let Some(unit) = &field.unit {
+        property["x-unit"] = json!(unit);
+    }
+    if !field.codes.is_empty() {
+        let code = |code: &crate::domain::schema::Code| {
+            let mut entry = json!({ "const": code.value, "title": code.title, "x-title-en": code.title_en });
+            if let Some(color) = &code.color {
+                entry["x-color"] = json!(color);
+            }
+            entry
+        };
+        property["oneOf"] = field.codes.iter().map(code).collect();
+    }
+    property
+}

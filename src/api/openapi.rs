@@ -1,0 +1,269 @@
+//! The API definition (OpenAPI 3.0.3), built from the very parameter lists that requests are checked against.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    AppState,
+    error::ApiError,
+    ogc::{
+        common::{F, check_f},
+        features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
+    },
+    query::{Parameter, Query},
+    statistics::STATISTICS_PARAMETERS,
+};
+
+/// `GET /api`.
+pub(super) async fn read_api(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
+    check_f(&Query::read(&uri, &[F], |_| false)?)?;
+    let body = serde_json::to_vec(&definition(&state.config.base_url)).map_err(ApiError::internal)?;
+    let kind = HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.0");
+    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// One path with its GET.
+struct Operation {
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    parameters: &'static [Parameter],
+    answer: (&'static str, &'static str),
+    /// Whether any property of the layer may stand as a parameter.
+    properties: bool,
+}
+
+const JSON: &str = "application/json";
+const GEOJSON: &str = "application/geo+json";
+
+const OPERATIONS: [Operation; 12] = [
+    plain("/", "readLanding", "common", "The landing page; for browsers the map", "object"),
+    plain("/conformance", "readConformance", "common", "Conformance classes", "conformance"),
+    plain("/api", "readApi", "common", "This document", "object"),
+    plain("/collections", "listCollections", "common", "The layers", "collections"),
+    plain("/collections/{layer}", "readCollection", "common", "A layer", "collection"),
+    plain("/collections/{layer}/schema", "readSchema", "features", "The schema of a layer", "object"),
+    Operation {
+        path: "/collections/{layer}/items",
+        id: "listItems",
+        tag: "features",
+        summary: "Features of a layer",
+        parameters: ITEMS_PARAMETERS,
+        answer: (GEOJSON, "featureCollection"),
+        properties: true,
+    },
+    Operation {
+        path: "/collections/{layer}/items/{id}",
+        id: "readItem",
+        tag: "features",
+        summary: "A feature",
+        parameters: ITEM_PARAMETERS,
+        answer: (GEOJSON, "feature"),
+        properties: false,
+    },
+    Operation {
+        path: "/collections/{layer}/statistics",
+        id: "readStatistics",
+        tag: "statistics",
+        summary: "Count and area by group; printed parts sum to the printed total",
+        parameters: STATISTICS_PARAMETERS,
+        answer: (JSON, "statistics"),
+        properties: true,
+    },
+    plain(
+        "/targets",
+        "listTargets",
+        "knowledge",
+        "Targets of the founding documents and what is measured against them",
+        "object",
+    ),
+    plain("/facts", "listFacts", "knowledge", "Figures of the founding documents with their sources", "object"),
+    plain("/health/ready", "readReady", "health", "Whether the server can answer", "object"),
+];
+
+const fn plain(
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    schema: &'static str,
+) -> Operation {
+    Operation { path, id, tag, summary, parameters: &[F], answer: (JSON, schema), properties: false }
+}
+
+/// The whole document for a base URL.
+fn definition(base_url: &str) -> Value {
+    let mut paths = Map::new();
+    for operation in &OPERATIONS {
+        paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
+    }
+    let tags = ["common", "features", "statistics", "knowledge", "health"].map(|name| json!({ "name": name }));
+    json!({
+        "openapi": "3.0.3",
+        "info": {
+            "title": "亩图 Mutu",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Land use and industrial parks: layers, features, statistics. Unknown parameters are errors.",
+            "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
+        },
+        "servers": [{ "url": base_url }],
+        "tags": tags,
+        "security": [],
+        "paths": paths,
+        "components": { "schemas": schemas(), "responses": { "Problem": problem() } },
+    })
+}
+
+fn describe(operation: &Operation) -> Value {
+    let mut parameters: Vec<Value> = Vec::new();
+    for name in ["layer", "id"] {
+        if operation.path.contains(&format!("{{{name}}}")) {
+            let kind = if name == "id" {
+                json!({ "type": "integer", "format": "int64" })
+            } else {
+                json!({ "type": "string" })
+            };
+            parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": kind }));
+        }
+    }
+    if operation.path != "/health/ready" {
+        parameters.extend(operation.parameters.iter().map(query_parameter));
+    }
+    if operation.properties {
+        parameters.push(json!({
+            "name": "property", "in": "query", "required": false, "style": "form", "explode": true,
+            "description": "Any property of the layer by its name: features whose value equals the given one.",
+            "schema": { "type": "object", "additionalProperties": { "type": "string" } },
+        }));
+    }
+    let (media_type, schema) = operation.answer;
+    let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    let mut responses = json!({
+        "200": { "description": operation.summary, "content": { media_type: { "schema": reference } } },
+        "default": { "$ref": "#/components/responses/Problem" },
+    });
+    if operation.parameters.len() + usize::from(operation.properties) > 0 {
+        responses["400"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    if operation.path.contains('{') {
+        responses["404"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    json!({
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": responses,
+    })
+}
+
+fn query_parameter(parameter: &Parameter) -> Value {
+    let schema: Value = serde_json::from_str(parameter.schema).unwrap_or(Value::Null);
+    let exploded = schema["type"] != "array";
+    json!({
+        "name": parameter.name, "in": "query", "required": false, "description": parameter.about,
+        "style": "form", "explode": exploded, "schema": schema,
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "description": "What is wrong, as RFC 9457 has it",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/problem" } } },
+    })
+}
+
+fn schemas() -> Value {
+    json!({
+        "object": { "type": "object" },
+        "conformance": {
+            "type": "object", "required": ["conformsTo"],
+            "properties": { "conformsTo": { "type": "array", "items": { "type": "string" } } },
+        },
+        "link": {
+            "type": "object", "required": ["href", "rel"],
+            "properties": {
+                "href": { "type": "string" }, "rel": { "type": "string" },
+                "type": { "type": "string" }, "title": { "type": "string" },
+            },
+        },
+        "links": { "type": "array", "items": { "$ref": "#/components/schemas/link" } },
+        "collection": {
+            "type": "object", "required": ["id", "links"],
+            "properties": {
+                "id": { "type": "string" }, "title": { "type": "string" }, "title_en": { "type": "string" },
+                "description": { "type": "string" }, "itemCount": { "type": "integer" },
+                "provenance": { "type": "string", "enum": ["real", "approximate", "synthetic", "imported"] },
+                "geometry": { "type": "string", "enum": ["point", "line", "surface", "mixed", "none"] },
+                "grid": { "type": "string" }, "itemType": { "type": "string" },
+                "crs": { "type": "array", "items": { "type": "string" } },
+                "extent": { "type": "object" }, "links": { "$ref": "#/components/schemas/links" },
+            },
+        },
+        "collections": {
+            "type": "object", "required": ["collections", "links"],
+            "properties": {
+                "collections": { "type": "array", "items": { "$ref": "#/components/schemas/collection" } },
+                "links": { "$ref": "#/components/schemas/links" },
+            },
+        },
+        "geometry": {
+            "type": "object", "nullable": true, "required": ["type", "coordinates"],
+            "properties": {
+                "type": { "type": "string", "enum":
+                    ["Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"] },
+                "coordinates": { "type": "array", "items": {} },
+            },
+        },
+        "feature": {
+            "type": "object", "required": ["type", "geometry", "properties"],
+            "properties": {
+                "type": { "type": "string", "enum": ["Feature"] },
+                "id": { "type": "integer", "format": "int64" },
+                "geometry": { "$ref": "#/components/schemas/geometry" },
+                "properties": { "type": "object" },
+                "links": { "$ref": "#/components/schemas/links" },
+            },
+        },
+        "featureCollection": {
+            "type": "object", "required": ["type", "features"],
+            "properties": {
+                "type": { "type": "string", "enum": ["FeatureCollection"] },
+                "features": { "type": "array", "items": { "$ref": "#/components/schemas/feature" } },
+                "numberMatched": { "type": "integer" }, "numberReturned": { "type": "integer" },
+                "timeStamp": { "type": "string", "format": "date-time" },
+                "links": { "$ref": "#/components/schemas/links" },
+            },
+        },
+        "statistics": {
+            "type": "object", "required": ["layer", "basis", "unit", "groups", "total"],
+            "properties": {
+                "layer": { "type": "string" }, "basis": { "type": "string", "enum": ["ellipsoidal", "planar"] },
+                "unit": { "type": "string", "enum": ["m2", "ha", "mu", "km2"] },
+                "decimals": { "type": "integer" }, "asOf": { "type": "string", "format": "date-time" },
+                "definition": { "type": "object" },
+                "groups": { "type": "array", "items": {
+                    "type": "object", "required": ["key", "count", "area"],
+                    "properties": { "key": { "type": "object" }, "count": { "type": "integer" },
+                                    "area": { "type": "number" }, "share": { "type": "number", "nullable": true } },
+                } },
+                "total": { "type": "object", "required": ["count", "area"],
+                           "properties": { "count": { "type": "integer" }, "area": { "type": "number" } } },
+                "overlap": { "type": "object" },
+            },
+        },
+        "problem": {
+            "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
+            "properties": {
+                "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
+                "code": { "type": "string" }, "detail": { "type": "string" }, "parameter": { "type": "string" },
+                "request_id": { "type": "string" },
+            },
+        },
+    })
+}

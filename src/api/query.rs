@@ -1,0 +1,89 @@
+//! Query parameters, strictly: a parameter that the resource does not have, or has twice, is an error.
+
+use axum::http::Uri;
+
+use super::error::ApiError;
+
+/// A parameter of a resource, as the API document describes it and as requests are checked against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parameter {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it does, in a sentence.
+    pub(crate) about: &'static str,
+    /// Its JSON schema, as text.
+    pub(crate) schema: &'static str,
+}
+
+/// The parameters of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Reads the query of a URI, in which only `known` parameters may stand, each once. A name for which
+    /// `also` is true is a filter on a property.
+    pub(crate) fn read(uri: &Uri, known: &[Parameter], also: impl Fn(&str) -> bool) -> Result<Self, ApiError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            if !known.iter().any(|parameter| parameter.name == name) && !also(&name) {
+                let names: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+                let detail = format!("unknown parameter {name:?}: this resource has {}", names.join(", "));
+                return Err(ApiError::bad_parameter(&name, "unknown-parameter", detail));
+            }
+            if pairs.iter().any(|(before, _)| *before == name) {
+                let detail = format!("parameter {name:?} is given more than once");
+                return Err(ApiError::bad_parameter(&name, "repeated-parameter", detail));
+            }
+            if value.contains('\u{fffd}') {
+                let detail = format!("parameter {name:?} is not UTF-8, percent-encoded");
+                return Err(ApiError::bad_parameter(&name, "bad-encoding", detail));
+            }
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The value of a parameter.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters that are not among `known`: filters on properties.
+    pub(crate) fn others<'a>(&'a self, known: &'a [Parameter]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.pairs
+            .iter()
+            .filter(|(name, _)| !known.iter().any(|parameter| parameter.name == name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The same query with some parameters set or (where `None`) left out, percent-encoded.
+    pub(crate) fn with(&self, changes: &[(&str, Option<&str>)]) -> String {
+        let mut out = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.pairs.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name)) {
+            out.append_pair(name, value);
+        }
+        for (name, value) in changes {
+            if let Some(value) = value {
+                out.append_pair(name, value);
+            }
+        }
+        out.finish()
+    }
+
+    /// A value read as `T`; the parameter's name and the reason stand in the error.
+    pub(crate) fn parsed<T>(&self, name: &str) -> Result<Option<T>, ApiError>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let read = |value: &str| {
+            let failed = |error: T::Err| {
+                ApiError::bad_parameter(name, "bad-value", format!("parameter {name:?} = {value:?}: {error}"))
+            };
+            value.parse().map_err(failed)
+        };
+        self.value(name).map(read).transpose()
+    }
+}

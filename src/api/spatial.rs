@@ -1,0 +1,53 @@
+//! Which features a request is about: the parameters that items and statistics share.
+
+use crate::{
+    engine::filter::Selection,
+    planner::{AskError, Which, select},
+};
+
+use super::{
+    collection::Collection,
+    error::ApiError,
+    query::{Parameter, Query},
+};
+
+pub(super) const BBOX: Parameter = Parameter {
+    name: "bbox",
+    about: "Only features that share a point with this box: west,south,east,north (where west is greater than east the \
+            box crosses the antimeridian), or in the axis order of bbox-crs.",
+    schema: r#"{"type":"array","items":{"type":"number"},"minItems":4,"maxItems":6}"#,
+};
+
+pub(super) const BBOX_CRS: Parameter = Parameter {
+    name: "bbox-crs",
+    about: "What the box is in, as EPSG:n, URI or URN; longitude and latitude where not given.",
+    schema: r#"{"type":"string"}"#,
+};
+
+pub(super) const FILTER: Parameter = Parameter {
+    name: "filter",
+    about: "Only features for which this CQL2 text is true.",
+    schema: r#"{"type":"string"}"#,
+};
+
+/// The features of a layer that a request is about; `None` for all of them.
+pub(super) fn selection(
+    collection: &Collection,
+    query: &Query,
+    known: &[Parameter],
+) -> Result<Option<Selection>, ApiError> {
+    let properties: Vec<(&str, &str)> = query.others(known).collect();
+    let which = Which {
+        filter: query.value("filter"),
+        bbox: query.value("bbox"),
+        bbox_crs: query.value("bbox-crs"),
+        properties: &properties,
+    };
+    select(&collection.state, &which).map_err(ApiError::from)
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        Self::bad_parameter(&error.parameter, "bad-value", format!("parameter {:?}: {}", error.parameter, error.detail))
+    }
+}

@@ -1,0 +1,88 @@
+//! Statistics over HTTP: the same words and the same figures as on the command line.
+
+use axum::{
+    extract::{Path, State},
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::planner::{StatisticsQuestion, statistics};
+
+use super::{
+    AppState,
+    collection::Collection,
+    error::ApiError,
+    ogc::common::{F, check_f},
+    query::{Parameter, Query},
+    spatial::{BBOX, BBOX_CRS, FILTER},
+};
+
+const GROUP_BY: Parameter = Parameter {
+    name: "group-by",
+    about: "Properties to group by, separated by commas; stored or derived.",
+    schema: r#"{"type":"array","items":{"type":"string"}}"#,
+};
+
+const WITHIN: Parameter = Parameter {
+    name: "within",
+    about: "Layers of zones, separated by commas: group by the part of each feature that lies in each zone. Land outside \
+            every zone is a group without a name; land in several zones is a group named by all of them.",
+    schema: r#"{"type":"array","items":{"type":"string"}}"#,
+};
+
+const UNIT: Parameter = Parameter {
+    name: "unit",
+    about: "The unit of areas.",
+    schema: r#"{"type":"string","enum":["m2","ha","mu","km2"],"default":"m2"}"#,
+};
+
+const BASIS: Parameter = Parameter {
+    name: "basis",
+    about: "How areas are measured: by the survey rule on the ellipsoid, or in the layer's survey grid.",
+    schema: r#"{"type":"string","enum":["ellipsoidal","planar"],"default":"ellipsoidal"}"#,
+};
+
+const DECIMALS: Parameter = Parameter {
+    name: "decimals",
+    about: "Decimals of areas; 2, or 4 for hectares, where not given.",
+    schema: r#"{"type":"integer","minimum":0,"maximum":8}"#,
+};
+
+/// Parameters of the statistics of a layer.
+pub(super) const STATISTICS_PARAMETERS: &[Parameter] =
+    &[F, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER];
+
+/// `GET /collections/{layer}/statistics`.
+pub(super) async fn read_statistics(
+    State(state): State<AppState>,
+    Path(layer): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let collection = Collection::find(&state, &layer)?;
+    let query = Query::read(&uri, STATISTICS_PARAMETERS, |name| collection.has_property(name))?;
+    check_f(&query)?;
+    let question = question_of(&query);
+    // Cutting a large layer by zones takes seconds on all processors: beside the threads that answer.
+    let answer = tokio::task::spawn_blocking(move || statistics(&collection.catalog, &layer, &question));
+    let answer = answer.await.map_err(ApiError::internal)??;
+    let body = serde_json::to_vec(&answer).map_err(ApiError::internal)?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+fn question_of(query: &Query) -> StatisticsQuestion {
+    let word = |name: &str| query.value(name).map(str::to_owned);
+    StatisticsQuestion {
+        group_by: word("group-by"),
+        within: word("within"),
+        unit: word("unit"),
+        basis: word("basis"),
+        decimals: word("decimals"),
+        filter: word("filter"),
+        bbox: word("bbox"),
+        bbox_crs: word("bbox-crs"),
+        properties: query
+            .others(STATISTICS_PARAMETERS)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    }
+}

@@ -1,0 +1,273 @@
+//! An immutable picture of all layers with their indexes at one moment.
+//!
+//! Readers hold an `Arc` of one catalog and never wait; a commit makes the next catalog from the last in
+//! time proportional to the edit: every layer it does not touch is shared, and of a touched layer only a
+//! small last segment is rebuilt.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    domain::{
+        edit::Change,
+        feature::{Feature, FeatureRef},
+        layer::Layer,
+        schema::{FieldType, LayerId},
+    },
+    engine::{
+        overlay::{Overlaps, Zones, ZonesError},
+        table::{Row, Segment, SegmentBuilder, Table, TableError},
+    },
+    ground::{
+        crs::{Crs, CrsError},
+        measure::{NotASurveyGrid, SurveyGrid},
+        shape::Bounds,
+    },
+};
+
+/// From so many features on, an edit's segment is left to itself and the next edit begins another.
+const FULL_SEGMENT: usize = 4096;
+
+/// Why a catalog could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// A feature does not fit its layer.
+    #[error("layer {layer}: {source}")]
+    Table {
+        /// The layer.
+        layer: LayerId,
+        /// What is wrong.
+        #[source]
+        source: TableError,
+    },
+    /// The layer's survey grid cannot be used.
+    #[error("layer {layer}: {source}")]
+    Grid {
+        /// The layer.
+        layer: LayerId,
+        /// What is wrong.
+        #[source]
+        source: GridError,
+    },
+    /// An edit names a layer that is not there.
+    #[error("there is no layer {0}")]
+    UnknownLayer(LayerId),
+}
+
+/// What can be wrong with a layer's survey grid.
+#[derive(Debug, thiserror::Error)]
+pub enum GridError {
+    /// PROJ does not know it.
+    #[error(transparent)]
+    Crs(#[from] CrsError),
+    /// No area may be measured in it.
+    #[error(transparent)]
+    NotAGrid(#[from] NotASurveyGrid),
+}
+
+/// The survey grid of a layer.
+///
+/// # Errors
+/// [`GridError`] where the layer names none that can be used.
+pub fn grid_of(layer: &Layer) -> Result<SurveyGrid, GridError> {
+    Ok(SurveyGrid::new(layer.grid.parse::<Crs>()?, layer.surveyed_in_grid)?)
+}
+
+/// A layer with its features at one moment.
+#[derive(Debug)]
+pub struct LayerState {
+    layer: Layer,
+    grid: SurveyGrid,
+    table: Table,
+    /// Segments that edits leave as they are.
+    settled: usize,
+    /// The sequence number of the last edit of this layer.
+    changed: i64,
+    extent: OnceLock<Option<Bounds>>,
+    overlaps: OnceLock<Overlaps>,
+    zones: OnceLock<Result<Zones, ZonesError>>,
+}
+
+impl LayerState {
+    /// A layer of segments that were built elsewhere, as it was after edit `changed`.
+    ///
+    /// # Errors
+    /// [`CatalogError::Grid`] where the layer's survey grid cannot be used.
+    pub fn of_segments(layer: Layer, segments: Vec<Segment>, changed: i64) -> Result<Self, CatalogError> {
+        let grid = grid_of(&layer).map_err(|source| CatalogError::Grid { layer: layer.id.clone(), source })?;
+        let table = Table::of_segments(segments);
+        let settled = table.segments().len();
+        Ok(Self::new(layer, grid, table, (settled, changed)))
+    }
+
+    fn new(layer: Layer, grid: SurveyGrid, table: Table, (settled, changed): (usize, i64)) -> Self {
+        Self {
+            layer,
+            grid,
+            table,
+            settled,
+            changed,
+            extent: OnceLock::new(),
+            overlaps: OnceLock::new(),
+            zones: OnceLock::new(),
+        }
+    }
+
+    /// What is known about the layer.
+    #[must_use]
+    pub const fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// Its features.
+    #[must_use]
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The grid in which its planar areas are measured.
+    #[must_use]
+    pub const fn grid(&self) -> &SurveyGrid {
+        &self.grid
+    }
+
+    /// The sequence number of the last edit of this layer.
+    #[must_use]
+    pub const fn changed(&self) -> i64 {
+        self.changed
+    }
+
+    /// The box around its features in degrees, measured when first asked for.
+    #[must_use]
+    pub fn extent(&self) -> Option<Bounds> {
+        *self.extent.get_or_init(|| self.table.extent())
+    }
+
+    /// Where its features overlap one another, measured when first asked for.
+    #[must_use]
+    pub fn overlaps(&self) -> &Overlaps {
+        self.overlaps.get_or_init(|| Overlaps::of(&self.table))
+    }
+
+    /// Its features as zones by which others are cut, prepared when first asked for. They are named by their
+    /// column `name`, or by their first column of text.
+    ///
+    /// # Errors
+    /// [`ZonesError`] where the layer has no surfaces.
+    pub fn zones(&self) -> Result<&Zones, ZonesError> {
+        let name = || {
+            let fields = &self.layer.schema.fields;
+            self.layer.schema.position("name").or_else(|| fields.iter().position(|f| f.kind == FieldType::Text))
+        };
+        self.zones.get_or_init(|| Zones::prepare(&self.table, name())).as_ref().map_err(Clone::clone)
+    }
+
+    /// The layer after some of its features became others.
+    fn after(&self, changes: &BTreeMap<i64, Option<&Feature>>, seq: i64) -> Result<Self, CatalogError> {
+        let last = self.table.segments().get(self.settled).filter(|last| last.len() < FULL_SEGMENT);
+        let kept = if last.is_some() { self.settled } else { self.table.segments().len() };
+        let (survivors, dead) = self.split(changes, kept);
+        let mut builder = SegmentBuilder::new(&self.layer, Some(self.grid.clone()));
+        let failed = |source| CatalogError::Table { layer: self.layer.id.clone(), source };
+        let ids: BTreeSet<i64> = survivors.keys().copied().chain(changes.keys().copied()).collect();
+        for id in ids {
+            let (feature, version): (FeatureRef<'_>, i64) = match (changes.get(&id), survivors.get(&id)) {
+                (Some(Some(feature)), _) => (feature.view(), seq),
+                (None, Some(row)) => (self.table.feature(*row), self.table.version(*row)),
+                _ => continue,
+            };
+            builder.push((id, version), feature.shape, &feature.values).map_err(failed)?;
+        }
+        let table = self.table.with_last(kept, Some(builder.finish()), &dead);
+        Ok(Self::new(self.layer.clone(), self.grid.clone(), table, (kept, seq)))
+    }
+
+    /// Rows of the last segment that stay as they are, by id, and all rows that are no more.
+    fn split(&self, changes: &BTreeMap<i64, Option<&Feature>>, kept: usize) -> (BTreeMap<i64, Row>, Vec<Row>) {
+        let dead: Vec<Row> = changes.keys().filter_map(|id| self.table.row_of(*id)).collect();
+        let survivors = self
+            .table
+            .segments()
+            .get(kept)
+            .map(|last| {
+                (0..last.len() as u32)
+                    .map(|row| Row { segment: kept as u32, row })
+                    .filter(|row| self.table.is_alive(*row))
+                    .map(|row| (self.table.id(row), row))
+                    .filter(|(id, _)| !changes.contains_key(id))
+                    .collect()
+            })
+            .unwrap_or_default();
+        (survivors, dead)
+    }
+}
+
+/// All layers at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    seq: i64,
+    layers: BTreeMap<LayerId, Arc<LayerState>>,
+    /// The order in which the workspace lists its layers.
+    order: Vec<LayerId>,
+}
+
+impl Catalog {
+    /// The catalog of some layers, in the order in which they shall be listed, after edit `seq`.
+    #[must_use]
+    pub fn build(layers: Vec<LayerState>, seq: i64) -> Self {
+        let order = layers.iter().map(|state| state.layer.id.clone()).collect();
+        let layers = layers.into_iter().map(|state| (state.layer.id.clone(), Arc::new(state))).collect();
+        Self { seq, layers, order }
+    }
+
+    /// The sequence number of the last edit in this picture.
+    #[must_use]
+    pub const fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    /// All layers in the workspace's order.
+    pub fn layers(&self) -> impl Iterator<Item = &Arc<LayerState>> {
+        self.order.iter().filter_map(|id| self.layers.get(id))
+    }
+
+    /// A layer by its id.
+    #[must_use]
+    pub fn layer(&self, id: &str) -> Option<&Arc<LayerState>> {
+        self.layers.get(&id.parse::<LayerId>().ok()?)
+    }
+
+    /// The catalog after an edit that was stored as number `seq`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] where a change names an unknown layer or does not fit its schema.
+    pub fn apply(&self, changes: &[Change], seq: i64) -> Result<Self, CatalogError> {
+        let mut by_layer: BTreeMap<&LayerId, BTreeMap<i64, Option<&Feature>>> = BTreeMap::new();
+        for change in changes {
+            let (layer, id, feature) = match change {
+                Change::Put { layer, feature, .. } => (layer, feature.id, Some(feature)),
+                Change::Delete { layer, id, .. } => (layer, *id, None),
+            };
+            by_layer.entry(layer).or_default().insert(id, feature);
+        }
+        let mut next = Self { seq, ..self.clone() };
+        for (id, changes) in by_layer {
+            let state = self.layers.get(id).ok_or_else(|| CatalogError::UnknownLayer(id.clone()))?;
+            next.layers.insert(id.clone(), Arc::new(state.after(&changes, seq)?));
+        }
+        Ok(next)
+    }
+
+    /// The catalog with a layer added or replaced as a whole.
+    #[must_use]
+    pub fn with_layer(&self, state: LayerState, seq: i64) -> Self {
+        let mut next = Self { seq, ..self.clone() };
+        let id = state.layer.id.clone();
+        if next.layers.insert(id.clone(), Arc::new(state)).is_none() {
+            next.order.push(id);
+        }
+        next
+    }
+}

@@ -1,0 +1,65 @@
+//! `mutu export`.
+
+use std::path::PathBuf;
+
+use crate::planner::{ExportRequest, Planner};
+
+use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
+
+/// Write a layer to a file
+///
+/// The format follows the file's ending: .geojson, .gpkg, .shp or .zip (Shapefile), .fgb, .csv. What the format
+/// cannot hold is named. The file is complete or absent.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  mutu export --layer parcels --out parcels.geojson\n  \
+                        mutu export --layer parcels --out parcels.zip --crs EPSG:4526 --encoding GBK")]
+pub(super) struct Export {
+    #[command(flatten)]
+    workspace: WorkspaceArgument,
+    /// The layer
+    #[arg(long, value_name = "ID")]
+    layer: String,
+    /// The file
+    #[arg(long, short = 'o', value_name = "FILE")]
+    out: PathBuf,
+    /// The coordinate reference system of the file; CGCS2000 longitude and latitude where not given
+    #[arg(long, value_name = "EPSG:N")]
+    crs: Option<String>,
+    /// The encoding of text in a shapefile: UTF-8 (usual) or GBK
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+    /// Add the derived areas as columns
+    #[arg(long)]
+    with_areas: bool,
+    /// Overwrite the file where it exists
+    #[arg(long)]
+    force: bool,
+}
+
+impl Export {
+    pub(super) fn run(self) -> Result<Outcome, Failure> {
+        if self.out.exists() && !self.force {
+            return Err(Failure {
+                code: 30,
+                message: format!("{} exists: say --force to overwrite it", self.out.display()),
+            });
+        }
+        let planner = Planner::open_to_read(&self.workspace.workspace)?;
+        let bar = Bar::new();
+        planner.load(&mut |progress| bar.tell(progress))?;
+        let request = ExportRequest {
+            layer: self.layer,
+            out: self.out.clone(),
+            crs: self.crs,
+            encoding: self.encoding,
+            with_areas: self.with_areas,
+        };
+        let written = planner.export(&request)?;
+        bar.finish();
+        for loss in &written.losses {
+            output::say(&format!("mutu: {}: {loss}", self.out.display()));
+        }
+        output::say(&format!("mutu: {} holds {} features", self.out.display(), written.features));
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,30 @@
+//! What the operator decides about a running server. Read once, at start.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Settings of `mutu serve`.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The workspace.
+    pub workspace: PathBuf,
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The URL under which people reach the server, without a trailing slash; `http://LISTEN` where not given.
+    /// Every link in an answer begins with it; the `Host` header is never believed.
+    pub base_url: String,
+    /// Origins that pages elsewhere may call from; none by default.
+    pub cors_origins: Vec<String>,
+}
+
+impl ServerConfig {
+    /// Settings for a workspace on an address, everything else as usual.
+    #[must_use]
+    pub fn new(workspace: PathBuf, listen: SocketAddr) -> Self {
+        Self { workspace, listen, base_url: format!("http://{listen}"), cors_origins: Vec::new() }
+    }
+}
+
+/// Features on a page where the request does not say how many.
+pub const DEFAULT_LIMIT: usize = 1000;
+/// Features on a page at most; a larger `limit` means this many (OGC 17-069r4, /req/core/fc-limit-response-1).
+pub const MAX_LIMIT: usize = 10_000;

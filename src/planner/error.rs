@@ -1,0 +1,131 @@
+//! Why the planner could not do what was asked, and what kind of failure that is.
+
+use crate::{
+    catalog::{CatalogError, GridError},
+    domain::{
+        report::ImportReport,
+        schema::{BadLayerId, LayerId},
+    },
+    formats::FormatError,
+    ground::crs::CrsError,
+    seeds::SeedError,
+    store::StoreError,
+};
+
+use super::ask::AskError;
+
+/// What kind of failure it is: exit codes and HTTP statuses follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The request makes no sense.
+    Usage,
+    /// The data is not what it claims to be.
+    InvalidData,
+    /// Something else is in the way: a layer of that name, another process.
+    Conflict,
+    /// There is no such thing.
+    NotFound,
+    /// The operating system refused.
+    Io,
+    /// A fault of ours.
+    Internal,
+}
+
+/// Why the planner could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PlannerError {
+    /// The workspace refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The stored features do not make a catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A CRS is unknown or does not hold a coordinate.
+    #[error(transparent)]
+    Crs(#[from] CrsError),
+    /// A survey grid cannot be used.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// A word cannot name a layer.
+    #[error(transparent)]
+    LayerId(#[from] BadLayerId),
+    /// The demonstration data is broken.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// A question makes no sense.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// There is no such layer.
+    #[error("there is no layer {given:?} in the workspace; there are: {known}")]
+    UnknownLayer {
+        /// The id as given.
+        given: String,
+        /// The ids that there are.
+        known: String,
+    },
+    /// The layer exists and nobody said what to do with it.
+    #[error("layer {0} exists already: say --append to add to it or --replace to put the file in its place")]
+    LayerExists(LayerId),
+    /// The file's ending names no format, or one that cannot be read or written.
+    #[error("{0}")]
+    UnknownFormat(String),
+    /// The coordinates' CRS is not known or not believable.
+    #[error("{0}")]
+    CrsDoubtful(String),
+    /// The file holds nothing that could be stored.
+    #[error("{0}")]
+    Unfit(String),
+    /// Every row was refused.
+    #[error("{}: every row was refused; nothing was imported", .0.file)]
+    AllRefused(Box<ImportReport>),
+}
+
+impl PlannerError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(error) => class_of_store(error),
+            Self::Format(FormatError::Request(_)) | Self::LayerId(_) | Self::UnknownFormat(_) | Self::Ask(_) => {
+                ErrorClass::Usage
+            }
+            Self::Format(FormatError::Broken { .. })
+            | Self::Crs(_)
+            | Self::CrsDoubtful(_)
+            | Self::Unfit(_)
+            | Self::AllRefused(_) => ErrorClass::InvalidData,
+            Self::Format(FormatError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                ErrorClass::NotFound
+            }
+            Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
+            Self::UnknownLayer { .. } => ErrorClass::NotFound,
+            Self::LayerExists(_) => ErrorClass::Conflict,
+            Self::Format(FormatError::Stopped(_)) | Self::Catalog(_) | Self::Grid(_) | Self::Seed(_) => {
+                ErrorClass::Internal
+            }
+        }
+    }
+}
+
+fn class_of_store(error: &StoreError) -> ErrorClass {
+    match error {
+        StoreError::Locked { .. }
+        | StoreError::Busy
+        | StoreError::ReadOnly { .. }
+        | StoreError::Exists { .. }
+        | StoreError::Conflict { .. }
+        | StoreError::LayerExists { .. }
+        | StoreError::DuplicateId { .. } => ErrorClass::Conflict,
+        StoreError::UnknownLayer { .. } => ErrorClass::NotFound,
+        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorClass::NotFound,
+        StoreError::Io { .. } | StoreError::DiskFull => ErrorClass::Io,
+        StoreError::NotAWorkspace { .. }
+        | StoreError::NewerFormat { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Refused { .. } => ErrorClass::InvalidData,
+        StoreError::Stopped(_) => ErrorClass::Internal,
+    }
+}

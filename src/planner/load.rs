@@ -1,0 +1,138 @@
+//! Loading: the stored rows become segments of columns, several at once where a layer is large.
+
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use crate::{
+    catalog::{Catalog, CatalogError, LayerState, grid_of},
+    domain::{feature::ValueRef, layer::Layer},
+    engine::table::{Segment, SegmentBuilder, TableError},
+    ground::{measure::SurveyGrid, wkb},
+    store::{Reader, StoreError, StoredLayer, StoredRow},
+};
+
+use super::{PlannerError, Progress};
+
+/// Layers with a smaller range of ids are loaded on one thread.
+const LARGE: i64 = 20_000;
+
+/// The catalog of all layers of a workspace at one moment.
+pub(super) fn catalog(path: &Path, progress: &mut dyn FnMut(&Progress)) -> Result<Catalog, PlannerError> {
+    let mut readers = readers(path)?;
+    let (seq, layers) = (readers[0].seq(), readers[0].layers().to_vec());
+    let mut states = Vec::new();
+    for stored in &layers {
+        states.push(layer(&mut readers, stored, progress)?);
+    }
+    Ok(Catalog::build(states, seq))
+}
+
+/// A reader for each processor, all of which see the same moment.
+fn readers(path: &Path) -> Result<Vec<Reader>, PlannerError> {
+    let wanted = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut readers = vec![Reader::open(path)?];
+    while readers.len() < wanted {
+        let next = Reader::open(path)?;
+        if readers.last().is_some_and(|last| last.seq() != next.seq()) {
+            // Somebody wrote in between: begin again from the later moment.
+            readers.clear();
+        }
+        readers.push(next);
+    }
+    Ok(readers)
+}
+
+/// One layer with all its features.
+fn layer(
+    readers: &mut [Reader],
+    stored: &StoredLayer,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<LayerState, PlannerError> {
+    let id = stored.layer.id.as_str();
+    let grid = grid_of(&stored.layer)?;
+    let versions = readers[0].versions(id)?;
+    let changed = versions.values().copied().max().unwrap_or(0).max(stored.base);
+    let parts = split(readers[0].fid_range(id)?, readers.len() as i64);
+    let loading = Loading { layer: &stored.layer, grid: &grid, base: stored.base, versions: &versions };
+    let done = AtomicU64::new(0);
+    if let [range] = parts.as_slice() {
+        let segment = loading.segment(&readers[0], *range, &done)?;
+        return Ok(LayerState::of_segments(stored.layer.clone(), vec![segment], changed)?);
+    }
+    let segments = thread::scope(|scope| {
+        let spawn = |(range, reader): ((i64, i64), _)| {
+            let reader: &mut Reader = reader;
+            let (loading, done) = (&loading, &done);
+            scope.spawn(move || loading.segment(reader, range, done))
+        };
+        let threads: Vec<_> = parts.into_iter().zip(readers.iter_mut()).map(spawn).collect();
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            progress(&Progress { stage: "loading", done: done.load(Ordering::Relaxed) });
+            thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+        let joined = threads.into_iter().map(|thread| {
+            // A panic in a loading thread is a panic here: it is a fault of ours and not of the file.
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        joined.collect::<Result<Vec<Segment>, PlannerError>>()
+    })?;
+    Ok(LayerState::of_segments(stored.layer.clone(), segments, changed)?)
+}
+
+/// Ranges of ids, one for each processor where there are many.
+fn split(range: Option<(i64, i64)>, threads: i64) -> Vec<(i64, i64)> {
+    let Some((first, last)) = range else { return Vec::new() };
+    let span = last.saturating_sub(first);
+    let threads = if span < LARGE { 1 } else { threads };
+    let step = span / threads + 1;
+    (0..threads)
+        .map(|part| (first + part * step, (first + (part + 1) * step - 1).min(last)))
+        .filter(|(low, high)| low <= high)
+        .collect()
+}
+
+/// What every loading thread needs to know.
+struct Loading<'a> {
+    layer: &'a Layer,
+    grid: &'a SurveyGrid,
+    /// The version of features that no later edit touched.
+    base: i64,
+    versions: &'a HashMap<i64, i64>,
+}
+
+impl Loading<'_> {
+    fn segment(&self, reader: &Reader, range: (i64, i64), done: &AtomicU64) -> Result<Segment, PlannerError> {
+        let mut builder = SegmentBuilder::new(self.layer, Some(self.grid.clone()));
+        let mut failure = None;
+        reader.scan(self.layer.id.as_str(), Some(range), &mut |row| {
+            done.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = self.push(&mut builder, row)? {
+                failure.get_or_insert(error);
+            }
+            Ok(())
+        })?;
+        match failure {
+            Some(source) => Err(CatalogError::Table { layer: self.layer.id.clone(), source }.into()),
+            None => Ok(builder.finish()),
+        }
+    }
+
+    fn push(&self, builder: &mut SegmentBuilder<'_>, row: StoredRow<'_>) -> Result<Result<(), TableError>, StoreError> {
+        let id = row.id()?;
+        let shape = match row.wkb()? {
+            None => None,
+            Some(bytes) => Some(wkb::read_wkb(bytes).map_err(|error| StoreError::Corrupt {
+                what: format!("layer {}, feature {id}: {error}", self.layer.id),
+            })?),
+        };
+        let values = (0..row.len()).map(|place| row.value(place)).collect::<Result<Vec<ValueRef<'_>>, StoreError>>()?;
+        let version = self.versions.get(&id).copied().unwrap_or(self.base);
+        let shape = shape.as_ref().map(|read| read.shape.view());
+        Ok(builder.push((id, version), shape, &values))
+    }
+}

@@ -1,0 +1,179 @@
+//! The one door: every read comes from its catalog, every write goes through it to the store.
+//!
+//! A planner holds the workspace file and, once [`Planner::load`]ed, the catalog that answers come from.
+//! Readers take the current catalog and never wait; writers queue, and the next catalog replaces the last
+//! only after the store has acknowledged the write.
+
+mod ask;
+mod check;
+mod error;
+mod export;
+mod import;
+mod infer;
+mod load;
+mod place;
+mod seed;
+mod statistics;
+mod survey;
+mod targets;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    catalog::Catalog,
+    domain::{edit::Edit, report::ImportReport},
+    store::{Reader, Receipt, StoreError, Workspace},
+};
+
+pub use ask::{AskError, Which, select};
+pub use check::{Checkup, FoundFault};
+pub use error::{ErrorClass, PlannerError};
+pub use export::ExportRequest;
+pub use import::{IfExists, ImportRequest};
+pub use seed::{Seeded, known_facts};
+pub use statistics::{StatisticsQuestion, statistics};
+pub use targets::{MeasuredTarget, measure_targets};
+
+/// The survey grid of layers that came as longitude and latitude: CGCS2000 / 3-degree Gauss-Krüger CM 114E, the
+/// county's (DOMAIN C.5).
+pub const WORKSPACE_GRID: &str = "EPSG:4547";
+
+/// How far a long piece of work has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: &'static str,
+    /// Rows or features done.
+    pub done: u64,
+}
+
+/// The workspace and its current picture.
+#[derive(Debug)]
+pub struct Planner {
+    path: PathBuf,
+    /// The workspace where it may be written; none where it was opened to read only.
+    store: Option<Mutex<Workspace>>,
+    catalog: ArcSwap<Catalog>,
+    recovery: Option<String>,
+}
+
+impl Planner {
+    /// Opens a workspace to read and write. Nothing is loaded yet.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where there is none, it is in use, or it is not ours.
+    pub fn open(path: &Path) -> Result<Self, PlannerError> {
+        Ok(Self::of(Workspace::open(path)?))
+    }
+
+    /// Opens a workspace to read only: beside a server, or from a medium that cannot be written.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where there is none or it is not ours.
+    pub fn open_to_read(path: &Path) -> Result<Self, PlannerError> {
+        drop(Reader::open(path)?);
+        Ok(Self { path: path.to_owned(), store: None, catalog: ArcSwap::default(), recovery: None })
+    }
+
+    /// Opens a workspace to read and write, and makes it where there is none.
+    ///
+    /// # Errors
+    /// As [`Planner::open`].
+    pub fn open_or_create(path: &Path) -> Result<Self, PlannerError> {
+        if path.exists() { Self::open(path) } else { Ok(Self::of(Workspace::create(path)?)) }
+    }
+
+    fn of(store: Workspace) -> Self {
+        let recovery = store.recovered().map(|recovery| recovery.message.clone());
+        let path = store.path().to_owned();
+        Self { path, store: Some(Mutex::new(store)), catalog: ArcSwap::default(), recovery }
+    }
+
+    /// What was found when the workspace was opened after an end that was not clean.
+    #[must_use]
+    pub fn recovery(&self) -> Option<&str> {
+        self.recovery.as_deref()
+    }
+
+    /// Reads all layers into the catalog.
+    ///
+    /// # Errors
+    /// [`PlannerError`] where the file cannot be read or a layer does not hold what it says.
+    pub fn load(&self, progress: &mut dyn FnMut(&Progress)) -> Result<(), PlannerError> {
+        let catalog = load::catalog(&self.path, progress)?;
+        self.catalog.store(Arc::new(catalog));
+        Ok(())
+    }
+
+    /// The current picture of all layers.
+    #[must_use]
+    pub fn read(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// Stores an edit, all of it or nothing, and shows it to every read that begins afterwards.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where a version is not the expected one or the file cannot be written.
+    pub fn commit(&self, edit: &Edit) -> Result<Receipt, PlannerError> {
+        let mut store = self.writing()?;
+        // Applied before it is stored: an edit that does not fit must not reach the file.
+        let next = self.read().apply(&edit.changes, store.seq()? + 1)?;
+        let receipt = store.commit(edit, now_ms())?;
+        self.catalog.store(Arc::new(next));
+        Ok(receipt)
+    }
+
+    /// Takes a file into a layer, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`PlannerError`]; nothing is stored then.
+    pub fn import(
+        &self,
+        request: &ImportRequest,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<ImportReport, PlannerError> {
+        let mut store = self.writing()?;
+        import::import(&mut store, request, now_ms(), progress)
+    }
+
+    /// Measures in the background what answers will ask for: planar areas, overlaps, extents.
+    pub fn warm_up(&self) {
+        for state in self.read().layers() {
+            let _ = state.extent();
+            for segment in state.table().segments() {
+                let _ = segment.areas(crate::ground::units::Basis::Planar);
+            }
+            let _ = state.overlaps();
+        }
+    }
+
+    /// Closes the workspace so that nothing stays beside its file.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where the last pages cannot be written into the file; they are then beside it still.
+    pub fn close(self) -> Result<(), PlannerError> {
+        match self.store {
+            // A panic while the lock was held leaves the store as its last transaction left it.
+            Some(store) => Ok(store.into_inner().unwrap_or_else(PoisonError::into_inner).close()?),
+            None => Ok(()),
+        }
+    }
+
+    fn writing(&self) -> Result<MutexGuard<'_, Workspace>, PlannerError> {
+        let store =
+            self.store.as_ref().ok_or_else(|| StoreError::ReadOnly { path: self.path.display().to_string() })?;
+        Ok(store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Now, in milliseconds since 1970-01-01T00:00:00Z.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64)
+}
