@@ -1,7 +1,7 @@
 // Opens the page in the machine's own Chromium and keeps account of everything that must not happen: errors on the console,
 // requests to anywhere but the server under test. MUTU_URL names the server, MUTU_SHOTS a folder for screenshots.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,12 +87,10 @@ export function digits(value, decimals) {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
+/** The accessibility faults that axe-core finds, one line each. */
 export async function axe(page) {
-  await page.addScriptTag({ path: AXE }).catch(async () => {
-    // The page's own policy forbids scripts that it did not bring: the test puts it in from outside.
-    const { readFileSync } = await import('node:fs');
-    await page.evaluate(readFileSync(AXE, 'utf8'));
-  });
+  // Put in from outside the page, whose own policy rightly forbids scripts that it did not bring.
+  await page.evaluate(readFileSync(AXE, 'utf8'));
   const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   return result.violations.map((violation) => `${violation.id}: ${violation.help} — ${violation.nodes.map((node) => node.target.join(' ')).slice(0, 4).join('; ')}`);
 }

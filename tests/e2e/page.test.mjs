@@ -1,11 +1,11 @@
 // The page against a running server that holds the demo workspace: what is on the screen is what the API answers.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before as beforeAll, test } from 'node:test';
 import { api, axe, BASE, digits, openBrowser, openPage, settled, shot, SIZES } from './browser.mjs';
 
 let browser;
-before(async () => {
+beforeAll(async () => {
   browser = await openBrowser();
 });
 after(() => browser?.close());
@@ -22,7 +22,7 @@ async function onPage(options, steps) {
   }
 }
 
-const words = (locator) => locator.innerText().then((text) => text.trim());
+const words = async (locator) => (await locator.innerText()).trim();
 const drawnIds = (page, part) =>
   page.evaluate((id) => [...new Set(globalThis.mutu.map.queryRenderedFeatures({ layers: [id] }).map((feature) => feature.id))].toSorted((a, b) => a - b), part);
 
@@ -95,7 +95,7 @@ test('a bar filters the map and the figures, its chip takes the filter off again
   const filter = encodeURIComponent(`town = '${town}'`);
   const some = await api(`/collections/parcels/statistics?group-by=status&unit=mu&filter=${filter}`);
   await onPage({}, async (page) => {
-    const before = (await drawnIds(page, 'parcels:dust')).length;
+    const beforehand = (await drawnIds(page, 'parcels:dust')).length;
     await page.locator(`[data-group="parcels.town"] button[data-value="${town}"]`).click();
     await page.locator('.chips .chip').waitFor();
     await settled(page);
@@ -103,25 +103,25 @@ test('a bar filters the map and the figures, its chip takes the filter off again
     const { features } = await api(`/collections/parcels/items?limit=10000&filter=${filter}`);
     const allowed = new Set(features.map((feature) => feature.id));
     const drawn = await drawnIds(page, 'parcels:dust');
-    assert.ok(drawn.length > 0 && drawn.length < before);
+    assert.ok(drawn.length > 0 && drawn.length < beforehand);
     assert.ok(drawn.every((id) => allowed.has(id)), 'a parcel of another town is drawn');
     assert.ok(decodeURIComponent(page.url()).includes(`filter=parcels:town:${town}`), page.url());
     await shot(page, 'wide-filter-zh');
     await page.locator('.chips .chip').click();
     await settled(page);
-    assert.equal((await drawnIds(page, 'parcels:dust')).length, before);
+    assert.equal((await drawnIds(page, 'parcels:dust')).length, beforehand);
     assert.equal(await page.locator('.chips').count(), 0);
   });
 });
 
 test('the legend hides a class, and with Alt shows it alone, in the map', async () => {
   const statistics = await api('/collections/parcels/statistics?group-by=status&unit=mu');
-  const shown = statistics.groups.filter((group) => group.key.status !== null);
-  const first = shown[0].key.status;
+  const one = statistics.groups.find((group) => group.key.status !== null);
+  const first = one.key.status;
   await onPage({}, async (page) => {
     const statuses = () => page.evaluate(() => [...new Set(globalThis.mutu.map.queryRenderedFeatures({ layers: ['parcels:dust'] }).map((feature) => feature.properties.status))].toSorted());
     const button = page.locator('[data-legend="parcels"]').locator(`[data-class="${first}"]`);
-    assert.match(await words(button), new RegExp(`\\b${shown[0].count.toLocaleString('en-US')}\\b`), 'the count of the class');
+    assert.match(await words(button), new RegExp(`\\b${one.count.toLocaleString('en-US')}\\b`), 'the count of the class');
     const before = await statuses();
     assert.ok(before.includes(first));
     await button.click();
@@ -209,9 +209,7 @@ test('what a parcel is called and copied is what the API says', async () => {
     assert.equal(values[0], String(parcel.id));
     for (const area of ['area_m2', 'area_planar_m2', 'area_mu', 'area_ha']) assert.ok(values.includes(String(parcel.properties[area])), area);
     await page.getByRole('button', { name: '复制链接' }).click();
-    await panel.getByRole('button', { name: '已复制' }).waitFor();
-    const link = await page.evaluate(() => navigator.clipboard.readText());
-    assert.ok(link.endsWith(`#select=parcels/${parcel.id}`), link);
+    await page.waitForFunction(async (end) => (await navigator.clipboard.readText()).endsWith(end), `/#select=parcels/${parcel.id}`);
   });
 });
 
@@ -330,16 +328,16 @@ for (const lang of ['zh-CN', 'en']) {
               const { left, right, top, bottom } = part.getBoundingClientRect();
               return { left, right, top, bottom };
             };
-            const regions = ['header', 'aside', '.mapbox', '.panel', '.centre > .table'].flatMap((name) => [...document.querySelectorAll(name)].slice(0, 1).map((part) => ({ name, ...box(part) })));
+            const regions = ['header', 'aside', '.mapbox', '.panel', '.centre > .table'].flatMap((selector) => [...document.querySelectorAll(selector)].slice(0, 1).map((part) => ({ selector, ...box(part) })));
             const small = [...document.querySelectorAll('button, select, input, a[href]')].filter((part) => part.checkVisibility() && !part.closest('.skip') && !part.matches('.skip')).filter((part) => { const { width, height } = part.getBoundingClientRect(); const side = part.matches('input') ? part.closest('label').getBoundingClientRect().height : height; return width > 0 && (side < 23.5 || (!part.matches('input') && width < 23.5)); }).map((part) => part.outerHTML.slice(0, 120));
             return { scroll: document.documentElement.scrollWidth, width: innerWidth, regions, small };
           });
           assert.ok(layout.scroll <= layout.width, `scrolls sideways: ${layout.scroll} > ${layout.width}`);
           for (const a of layout.regions) {
-            assert.ok(a.left >= -0.5 && a.right <= size.width + 0.5 && a.bottom <= size.height + 0.5, `${a.name} runs out of the window`);
+            assert.ok(a.left >= -0.5 && a.right <= size.width + 0.5 && a.bottom <= size.height + 0.5, `${a.selector} runs out of the window`);
             for (const b of layout.regions) {
               const apart = a.right <= b.left + 0.5 || b.right <= a.left + 0.5 || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
-              assert.ok(a === b || apart, `${a.name} covers ${b.name}`);
+              assert.ok(a === b || apart, `${a.selector} covers ${b.selector}`);
             }
           }
           assert.deepEqual(layout.small, [], 'targets under 24 px');

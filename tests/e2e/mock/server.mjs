@@ -84,9 +84,9 @@ function statistics(id, layer, query) {
 
 function targets() {
   return TARGETS.map((target) => {
-    const answer = statistics(target.layer, LAYERS.get(target.layer), new URLSearchParams({ unit: target.unit, filter: target.filter }));
-    const { area, count } = answer.total;
-    const decimals = answer.decimals;
+    const measured = statistics(target.layer, LAYERS.get(target.layer), new URLSearchParams({ unit: target.unit, filter: target.filter }));
+    const { decimals } = measured;
+    const { area, count } = measured.total;
     return { ...target, measured: { basis: 'ellipsoidal', unit: target.unit, area: area.toFixed(decimals), count, share: Number((area / target.value).toFixed(4)), remaining: Math.max(0, target.value - area).toFixed(decimals) } };
   });
 }
