@@ -45,7 +45,8 @@ test('a layer that fails says so on the map and the others stay', async () => {
     const problem = { type: 'about:blank', title: 'unavailable', status: 503, detail: 'the layer is being rebuilt', code: 'busy', request_id: 'r-1' };
     await page.route('**/collections/parcels/items?*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }));
     await page.goto(`${process.env.MUTU_URL}/`);
-    await page.getByText('低效工业用地 读取失败：the layer is being rebuilt').waitFor();
+    const { title } = await api('/collections/parcels');
+    await page.getByText(`${title} 读取失败：the layer is being rebuilt`).waitFor();
     await page.waitForFunction(() => globalThis.mutu?.map.queryRenderedFeatures({ layers: ['seats:circle'] }).length > 0);
   } finally {
     await browser.close();

@@ -1,12 +1,13 @@
 // A stand-in for `mutu serve` while working on the page: the HTTP answers of the contract over made-up layers, and the built
 // page under the strict headers it must live with. Not a reference: it understands just the filters that the page sends.
-// Run: node tests/e2e/mock/server.mjs [port]
+// Run: node tests/e2e/mock/server.mjs [port]; MUTU_MOCK_DATA names another module of data, MUTU_MOCK_MAX a smaller page.
 
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { boxOf, LAYERS, TARGETS } from './data.mjs';
+
+const { boxOf, LAYERS, TARGETS } = await import(process.env.MUTU_MOCK_DATA ?? './data.mjs');
 
 const DIST = fileURLToPath(new URL('../../../web/dist/', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -22,7 +23,7 @@ function testOf(filter) {
       if (nothing) return (p) => p[nothing[1]] === null || p[nothing[1]] === undefined;
       const parts = /^(\w+) (?:= (.+)|IN \((.+)\))$/.exec(one);
       if (!parts) throw new Error(`filter not understood: ${one}`);
-      const values = (parts[2] ? [parts[2]] : parts[3].split(', ')).map((value) => value.replace(/^'(.*)'$/, '$1'));
+      const values = (parts[2] ? [parts[2]] : parts[3].split(/,\s*/)).map((value) => value.replace(/^'(.*)'$/, '$1'));
       return (p) => values.includes(String(p[parts[1]] ?? ''));
     });
     return (p) => any.some((test) => test(p));

@@ -88,8 +88,9 @@ export interface Target {
   title: string;
   title_en?: string;
   direction?: string;
-  value: number;
-  unit: Unit;
+  value: number | string;
+  /** An area unit, or a word for what is not an area. */
+  unit: string;
   period?: { from?: string | null; to?: string | null } | null;
   sources?: { document: string; date?: string; text?: string }[];
   layer: string;

@@ -14,6 +14,7 @@ export interface Class {
 
 /** How many classes a property without code list may have before the rest is gathered as "other". */
 export const MOST_CLASSES = 14;
+const MOST_CODED = 60;
 /** The key of the gathered rest. */
 export const OTHER = '*';
 export const OTHER_COLOR = '#b9bfbc';
@@ -24,6 +25,9 @@ const PALETTE = ['#4477aa', '#ee7733', '#228833', '#ccbb44', '#aa3377', '#66ccee
 /** From clue to completion: the later the step, the deeper the green; the side exits are grey and red. */
 const RAMP = ['#f2d16b', '#eebc5a', '#e8a24e', '#dd8850', '#c9b458', '#a9bb5f', '#86b868', '#62ad70', '#419d74', '#268a72', '#12766b', '#0a5f5c'];
 const EXITS: Record<string, string> = { 暂缓: '#9aa3ad', 撤销: '#c06c6c' };
+
+/** The control lines in the colours that planners draw them in. */
+const KNOWN: Record<string, string> = { 永久基本农田: '#b39b00', 生态保护红线: '#c0392b', 城镇开发边界: '#6a3d9a' };
 
 const LAYER_COLORS: Record<string, string> = {
   county: '#5d6b66',
@@ -89,8 +93,7 @@ export function classesOf(property: string, kind: Property | undefined, groups: 
     return Number.isNaN(byList) || byList === 0 ? b.count - a.count : byList;
   });
   const ramp = property === 'status' || property === 'stage';
-  const coded = codes.some((code) => code['x-color']);
-  const most = coded ? 60 : MOST_CLASSES;
+  const most = codes.length > 0 ? MOST_CODED : MOST_CLASSES;
   const kept = ordered.length > most ? ordered.slice(0, most - 1) : ordered;
   const classes = kept.map((group, order): Class => {
     const key = classKey(group.key[property]);
@@ -104,6 +107,7 @@ export function classesOf(property: string, kind: Property | undefined, groups: 
 
 function ownColor(key: string, ramp: boolean, order: number, total: number): string {
   if (key === '') return NO_VALUE_COLOR;
+  if (KNOWN[key]) return KNOWN[key];
   if (!ramp) return PALETTE[order % PALETTE.length] ?? OTHER_COLOR;
   const exit = Object.entries(EXITS).find(([word]) => key.startsWith(word));
   if (exit) return exit[1];

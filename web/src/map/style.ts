@@ -135,8 +135,8 @@ export function dust(look: Look): LayerSpecification[] {
       id: `${id}:dust`,
       type: 'circle',
       source: labelSourceOf(id),
-      maxzoom: 13,
-      paint: { 'circle-color': colorOf(look), 'circle-radius': ['interpolate', ['linear'], ['zoom'], 8, 1.5, 11, 2.4, 13, 3], 'circle-opacity': ['interpolate', ['linear'], ['zoom'], 12, 0.9, 13, 0] },
+      maxzoom: 12.5,
+      paint: { 'circle-color': colorOf(look), 'circle-radius': ['interpolate', ['linear'], ['zoom'], 8, 1.5, 11, 2.4], 'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11.3, 0.9, 12.3, 0] },
     },
   ];
 }

@@ -2,7 +2,7 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { readCollections, readSchema, readStatistics, readTargets, statisticsPath } from '../api/client';
-import type { Collection, Item, LayerSchema, Property, Statistics, Target, Value } from '../api/types';
+import type { Collection, Item, LayerSchema, Property, Statistics, Target, Unit, Value } from '../api/types';
 import { layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
 import type { Key } from '../i18n/zh';
 import { type Class, classesOf, favourite, groupable, layerColor } from '../map/colors';
@@ -11,6 +11,8 @@ import type { Answer } from './answer.svelte';
 import { type Clause, cqlOf, sameClause } from './filters';
 import { formatHash, parseHash, type View } from './hash';
 import { LayoutState } from './media.svelte';
+
+type KnownUnit = Unit | 'count' | 'percent';
 
 export interface Notice {
   kind: 'partial' | 'failed';
@@ -49,6 +51,9 @@ export class AppState {
   private readonly asked = new Set<string>();
 
   t = (key: Key, words?: Words): string => text(this.view.lang, key, words);
+
+  /** The sign of a unit; one that the page does not know stands as the server wrote it. */
+  unit = (unit: string): string => (isUnit(unit) ? this.t(`unit.${unit}`) : unit);
 
   async start(): Promise<void> {
     this.fault = null;
@@ -121,6 +126,14 @@ export class AppState {
 
   get missing(): string[] {
     return this.collections && this.view.layers ? this.view.layers.filter((id) => !this.layer(id)) : [];
+  }
+
+  /** The layer whose table is opened when nobody chose: the selected one, else the largest that is shown. */
+  get tableAtFirst(): string | null {
+    if (this.view.select) return this.view.select.layer;
+    const layers = this.shown.map((id) => this.layer(id)).filter((layer) => layer !== undefined);
+    const [largest] = layers.toSorted((a, b) => b.itemCount - a.itemCount);
+    return largest?.id ?? this.collections?.[0]?.id ?? null;
   }
 
   toggleLayer(id: string): void {
@@ -224,7 +237,7 @@ export class AppState {
 
   /** The layers of the legend, the topmost first. */
   get ordered(): Collection[] {
-    return (this.collections ?? []).toSorted((a, b) => rank(b) - rank(a));
+    return (this.collections ?? []).toReversed().toSorted((a, b) => rank(b) - rank(a));
   }
 
   /** What a feature is called. */
@@ -265,6 +278,8 @@ export class AppState {
     if (this.view.panel === 'feature') this.view.panel = 'overview';
   }
 }
+
+const isUnit = (unit: string): unit is KnownUnit => ['mu', 'ha', 'km2', 'm2', 'count', 'percent'].includes(unit);
 
 function safeDecode(hash: string): string {
   try {
