@@ -8,7 +8,7 @@ use super::{
     place::Place,
     plane::{Frame, Metre, nano},
     random::Random,
-    setting::{GULAO, TOWNS, YAYAO, ZHISHAN, ZONES, Zone},
+    setting::{GULAO, TOWNS, ZHISHAN, ZONES, Zone},
 };
 
 /// The official list with made-up positions.
@@ -46,6 +46,7 @@ struct Project {
     town: Option<&'static str>,
     invest: Option<f64>,
     scope: Option<&'static str>,
+    other_invest: Option<&'static str>,
     content: Option<&'static str>,
     stage: &'static str,
     due: Option<&'static str>,
@@ -65,6 +66,7 @@ const fn project(name: &'static str, stage: &'static str, source: &'static str, 
         town: None,
         invest: None,
         scope: None,
+        other_invest: None,
         content: None,
         stage,
         due: None,
@@ -75,30 +77,18 @@ const fn project(name: &'static str, stage: &'static str, source: &'static str, 
     }
 }
 
-const LONGI: Project = Project {
-    builder: Some("隆基绿能科技股份有限公司"),
-    town: Some(TOWNS[ZHISHAN].1),
-    note: "同一项目的两个投资口径并存，不得相加；镇名出自文件，点位系虚构",
-    ..project("隆基绿能单晶组件项目", "动工", "", [-2_700.0, -12_600.0])
-};
-
-const PROJECTS: [Project; 14] = [
+const PROJECTS: [Project; 13] = [
     Project {
+        builder: Some("隆基绿能科技股份有限公司"),
+        town: Some(TOWNS[ZHISHAN].1),
         invest: Some(45.0),
         scope: Some("签约口径（2022年）"),
-        content: Some("年产单晶组件 10 GW（照片说明）"),
+        other_invest: Some("超100亿元（意向总投资，2023年1月；J02）"),
+        content: Some("年产 10 GW 单晶组件（照片说明，J03）；江门基地一期 30 GW（正文，J04）"),
         due: Some("2023-03-31 前供地"),
         started: Some((2023, 4, 21)),
-        source: "J01,J03,J05,J06,J07,J08,J09",
-        ..LONGI
-    },
-    Project {
-        invest: Some(100.0),
-        scope: Some("意向总投资（2023年1月，原文为超百亿元，是下限）"),
-        content: Some("江门基地一期年产能 30 GW（正文）"),
-        source: "J02,J04",
-        at: [-2_400.0, -12_300.0],
-        ..LONGI
+        note: "投资和产能各有两个口径，并存而不相加；镇名出自文件，点位系虚构",
+        ..project("隆基绿能单晶组件项目", "动工", "J01,J02,J03,J04,J05,J06,J07,J08,J09", [-2_700.0, -12_600.0])
     },
     Project {
         alias: Some("信义玻璃项目"),
@@ -156,12 +146,7 @@ const PROJECTS: [Project; 14] = [
         note: "镇名出自文件，点位系虚构",
         ..project("共和来苏山水人家", "点状供地", "L10", [10_200.0, -9_000.0])
     },
-    Project {
-        town: Some(TOWNS[YAYAO].1),
-        due: Some("加快开园"),
-        note: "镇名出自文件，点位系虚构",
-        ..project("雅瑶新兴产业园", "在建", "W05,P14", [20_300.0, 8_200.0])
-    },
+    Project { content: Some("点状供地"), ..project("香草地", "点状供地", "L10", [-18_600.0, -1_500.0]) },
 ];
 
 /// The projects that the documents name.
@@ -176,6 +161,7 @@ pub fn projects() -> String {
                 "town": project.town,
                 "invest_100m_yuan": project.invest,
                 "invest_scope": project.scope,
+                "invest_other": project.other_invest,
                 "content": project.content,
                 "stage": project.stage,
                 "due": project.due,

@@ -508,9 +508,13 @@ fn targets_name_their_layer_their_rule_and_their_source() {
 fn no_person_and_no_unnamed_firm_stands_in_synthetic_rows() {
     // The only firms and leaders are those of `projects`, each with the facts that name them.
     let projects = layer("projects");
+    let facts: Vec<String> = seeds::facts().expect("sound").into_iter().map(|fact| fact.id).collect();
     for project in &projects.features {
-        assert!(projects.text(project, "source").is_some_and(|facts| !facts.is_empty()));
+        let cited = projects.text(project, "source").expect("a source");
+        assert!(cited.split(',').all(|id| facts.iter().any(|fact| fact == id)), "{cited}");
     }
+    let names: std::collections::BTreeSet<_> = projects.features.iter().map(|f| projects.text(f, "name")).collect();
+    assert_eq!(names.len(), projects.features.len(), "one row a project: amounts of other scopes are never summed");
     for id in ["parcels", "supply", "tasks", "landuse", "constraints"] {
         let text = shipped(&format!("geodata/{id}.geojson"));
         assert!(!text.contains("公司") && !text.contains("集团") && !text.contains("厂有限"), "{id}");
