@@ -23,7 +23,7 @@ use std::{
 };
 
 use geo::Coord;
-use proj::{Proj, wkt::WktVersion};
+use proj::{Proj, ProjBuilder, wkt::WktVersion};
 
 use super::{
     crs_text::{self, Written},
@@ -76,6 +76,15 @@ pub enum CrsError {
     NoTransformation {
         /// The CRS.
         from: String,
+    },
+    /// PROJ has found another version's definitions instead of the ones built in.
+    #[error(
+        "PROJ's definitions cannot be read: one of {searched} holds those of another version; unset PROJ_DATA and \
+         PROJ_LIB, or move this program away from beside that directory"
+    )]
+    ForeignDefinitions {
+        /// The directories that PROJ looks into, as it says.
+        searched: String,
     },
     /// A coordinate cannot be transformed.
     #[error("({x}, {y}) cannot be transformed from {from} to {to}")]
@@ -355,6 +364,15 @@ fn unknown(given: &str, why: &str) -> CrsError {
     CrsError::Unknown { given: shortened(given), why: why.to_owned() }
 }
 
+/// Why PROJ found nothing: it knows no such thing, or it cannot read its definitions at all.
+fn unknown_to_proj(given: &str) -> CrsError {
+    if guarded(|| Proj::new("EPSG:4490")).is_some() {
+        return unknown(given, "PROJ does not know it");
+    }
+    let searched = ProjBuilder::new().lib_info().map_or_else(|error| error.to_string(), |info| info.searchpath);
+    CrsError::ForeignDefinitions { searched }
+}
+
 /// A definition may be pages of WKT: messages carry its beginning.
 fn shortened(text: &str) -> String {
     const MOST: usize = 80;
@@ -369,7 +387,7 @@ fn shortened(text: &str) -> String {
 fn look_up(definition: String, given: &str) -> Result<Crs, CrsError> {
     let (json, area) = {
         let _alone = ENGINE.write().unwrap_or_else(PoisonError::into_inner);
-        let found = guarded(|| Proj::new(&definition)).ok_or_else(|| unknown(given, "PROJ does not know it"))?;
+        let found = guarded(|| Proj::new(&definition)).ok_or_else(|| unknown_to_proj(given))?;
         let json = found.to_projjson(None, None, None).map_err(|_| unknown(given, "PROJ cannot describe it"))?;
         (json, found.area_of_use().ok().and_then(|(area, _)| area))
     };

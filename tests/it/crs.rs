@@ -1,10 +1,17 @@
 //! Coordinate reference systems, against Debian's PROJ (`cs2cs`) and against themselves.
 
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
 use geo::Coord;
 use mutu::ground::{
     crs::{Crs, CrsError, CrsKind},
     gauss::GaussGrid,
+    shape::Bounds,
 };
+use proptest::prelude::*;
 
 fn crs(text: &str) -> Crs {
     text.parse().unwrap()
@@ -81,4 +88,159 @@ fn a_place_without_an_image_is_named() {
     assert!(matches!(error, CrsError::OutOfDomain { x: 1e300, y: 5.0, .. }), "{error}");
     assert!(crs("EPSG:4547").to_stored(&mut [Coord { x: f64::NAN, y: 0.0 }]).is_err());
     assert!(crs("EPSG:4547").from_stored(&mut [Coord { x: 24.0, y: 0.0 }]).is_err(), "a quarter of the Earth away");
+}
+
+/// The CRS that the product must know, all of them.
+const REQUIRED: [u32; 9] = [4490, 4526, 4547, 4525, 4546, 4508, 4326, 3857, 2249];
+
+/// Places spread over a box.
+fn places(area: &Bounds, across: u8) -> Vec<Coord> {
+    let share = |i: u8| (f64::from(i) + 0.4) / f64::from(across);
+    let size = area.max - area.min;
+    (0..across)
+        .flat_map(|i| (0..across).map(move |j| (i, j)))
+        .map(|(i, j)| Coord { x: area.min.x + size.x * share(i), y: area.min.y + size.y * share(j) })
+        .collect()
+}
+
+/// Where golden points of a CRS are taken: its area of use, for the world's the part that is China.
+fn golden_area(crs: &Crs) -> Bounds {
+    let china = Crs::stored().area_of_use().unwrap();
+    let area = crs.area_of_use().unwrap();
+    if area.contains(&china) { china } else { area }
+}
+
+/// Longitudes and latitudes through Debian's `cs2cs`, which keeps to the registry's axis order.
+///
+/// From CGCS2000 to its own grids, from WGS 84 to everything else: Debian's knows no other way either.
+fn cs2cs(to: &Crs, lon_lat: &[Coord]) -> Vec<Coord> {
+    let from = if to.name().starts_with("CGCS2000") { "EPSG:4490" } else { "EPSG:4326" };
+    let mut child = Command::new("cs2cs")
+        .args(["-f", "%.10f", from, to.definition()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cs2cs of the package proj-bin");
+    let mut input = child.stdin.take().unwrap();
+    for at in lon_lat {
+        writeln!(input, "{} {}", at.y, at.x).unwrap();
+    }
+    drop(input);
+    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let coord = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+        let (first, second) = (numbers.next().unwrap(), numbers.next().unwrap());
+        if to.north_first() { Coord { x: second, y: first } } else { Coord { x: first, y: second } }
+    };
+    output.lines().map(coord).collect()
+}
+
+fn assert_golden(code: u32) {
+    let crs = crs(&format!("EPSG:{code}"));
+    let metres = crs.metres_per_unit().unwrap_or(111_320.0);
+    let lon_lat = places(&golden_area(&crs), 7);
+    let golden = cs2cs(&crs, &lon_lat);
+    assert_eq!(golden.len(), lon_lat.len());
+    let mut ours = lon_lat.clone();
+    crs.from_stored(&mut ours).unwrap();
+    let mut back = golden.clone();
+    crs.to_stored(&mut back).unwrap();
+    for (i, at) in lon_lat.iter().enumerate() {
+        let away = (ours[i] - golden[i]) * metres;
+        assert!(away.x.hypot(away.y) < 1e-3, "EPSG:{code} at {at:?}: {:?}, cs2cs {:?}", ours[i], golden[i]);
+        let away = (back[i] - *at) * 111_320.0;
+        assert!(away.x.hypot(away.y) < 1e-3, "EPSG:{code} back to {at:?}: {:?}", back[i]);
+    }
+}
+
+#[test]
+fn golden_points_agree_with_cs2cs_to_a_millimetre() {
+    REQUIRED.into_iter().for_each(assert_golden);
+    // And some of what else PROJ knows: two UTM and two polar grids.
+    [25832, 3031, 32650, 32661].into_iter().for_each(assert_golden);
+}
+
+#[test]
+fn the_own_series_is_that_of_cs2cs_to_its_last_digit() {
+    let crs = crs("EPSG:4547");
+    let grid = crs.gauss().unwrap();
+    let lon_lat = places(&Bounds { min: Coord { x: 110.0, y: 0.0 }, max: Coord { x: 118.0, y: 56.0 } }, 9);
+    for (at, golden) in lon_lat.iter().zip(cs2cs(&crs, &lon_lat)) {
+        let ours = grid.forward(*at);
+        assert!((ours.x - golden.x).abs() < 1e-8 && (ours.y - golden.y).abs() < 1e-8, "{at:?}: {ours:?} {golden:?}");
+    }
+}
+
+#[test]
+fn many_threads_get_the_same_answers() {
+    let codes = [4547, 2249, 3857, 27700, 4508];
+    let answer = |code: u32| {
+        let crs = crs(&format!("EPSG:{code}"));
+        let mut coords = places(&golden_area(&crs), 5);
+        crs.from_stored(&mut coords).unwrap();
+        coords
+    };
+    let expected = codes.map(answer);
+    let wkt = crs("EPSG:4547").to_esri_wkt().unwrap();
+    std::thread::scope(|scope| {
+        for shift in 0..8 {
+            let (expected, wkt) = (&expected, &wkt);
+            scope.spawn(move || {
+                for turn in 0..5 {
+                    let i = (shift + turn) % codes.len();
+                    assert_eq!(answer(codes[i]), expected[i]);
+                    // A new definition each time: PROJ objects are made and dropped while others work.
+                    let moved = format!("{}", 500_000 + 1000 * shift + turn);
+                    let wkt = wkt.replace("500000.0", &format!("{moved}.0"));
+                    let mut at = [Coord { x: 114.0, y: 22.5 }];
+                    crs(&wkt).from_stored(&mut at).unwrap();
+                    assert!((at[0].x - moved.parse::<f64>().unwrap()).abs() < 1e-6);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn definitions_are_built_in_and_need_no_files() {
+    // PROJ looks into PROJ_DATA and nowhere else where it is set; nothing is there.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crs::the_survey_grids_are_what_the_registry_says"])
+        .env_clear()
+        .env("PROJ_DATA", "/nonexistent")
+        .env("PROJ_SKIP_READ_USER_WRITABLE_DIRECTORY", "YES")
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_place_in_a_box_lies_in_the_stored_box(which in 0..13_usize, shares in (0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64), (along, up) in (0.0..=1.0_f64, 0.0..=1.0_f64)) {
+        let code = [REQUIRED.as_slice(), &[27700, 3031, 32650, 2056]].concat()[which];
+        let crs = crs(&format!("EPSG:{code}"));
+        let area = golden_area(&crs);
+        // The plane's box around the area of use, a little smaller so that PROJ has images everywhere.
+        let mut corners = places(&area, 9);
+        crs.from_stored(&mut corners).unwrap();
+        let plane = Bounds::around(&corners).unwrap();
+        let size = plane.max - plane.min;
+        let at = |x: f64, y: f64| Coord { x: plane.min.x + size.x * x, y: plane.min.y + size.y * y };
+        let bounds = Bounds::of_corners(at(shares.0, shares.1), at(shares.2, shares.3));
+        let stored = crs.bounds_to_stored(&bounds).unwrap();
+        let size = bounds.max - bounds.min;
+        let mut inside = [Coord { x: bounds.min.x + size.x * along, y: bounds.min.y + size.y * up }];
+        if crs.to_stored(&mut inside).is_ok() {
+            prop_assert!(stored.holds(inside[0]), "EPSG:{code} {bounds:?} -> {stored:?} lacks {:?}", inside[0]);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic(text in "\\PC{0,40}") {
+        let _ = text.parse::<Crs>();
+    }
 }
