@@ -271,7 +271,8 @@ fn flaws_of(part: usize, rings: RingsOf<'_>, metres_per_unit: Option<f64>) -> Ve
         for pair in ring.windows(2) {
             let (a, b) = (edge(first, pair[0]), edge(first, pair[1]));
             twice += a.x * b.y - b.x * a.y;
-            perimeter += (b.x - a.x).hypot(b.y - a.y);
+            let side = b - a;
+            perimeter += (side.x * side.x + side.y * side.y).sqrt();
         }
         area += if within == 0 { twice.abs() } else { -twice.abs() } / 2.0;
     }

@@ -189,11 +189,17 @@ fn shoelace(mut open_ring: impl Iterator<Item = Coord>) -> f64 {
     twice / 2.0
 }
 
+/// The nearest whole number, for magnitudes below 2^51; the processor's own rounding is a call on old ones.
+fn nearest(value: f64) -> f64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    (value + SHIFT) - SHIFT
+}
+
 /// Seconds with six decimals, as whole millionths.
 fn millionths(seconds: f64) -> f64 {
     let scaled = seconds * 1e6;
-    let rounded = scaled.round();
-    if ((scaled - rounded).abs() - 0.5).abs() > 1e-3 {
+    let rounded = nearest(scaled);
+    if (scaled - rounded).abs() < 0.499 {
         return rounded;
     }
     nearly_tied_millionths(seconds).unwrap_or(rounded)
@@ -278,6 +284,10 @@ impl Trapezoids {
     }
 }
 
+fn length(edge: Coord) -> f64 {
+    (edge.x * edge.x + edge.y * edge.y).sqrt()
+}
+
 /// The number of equal parts that a straight edge is cut into, and the places between them.
 fn between(a: Coord, b: Coord, length_m: f64) -> impl Iterator<Item = Coord> {
     let step = RULE_2008.step_m;
@@ -287,7 +297,7 @@ fn between(a: Coord, b: Coord, length_m: f64) -> impl Iterator<Item = Coord> {
 
 /// A ring that was surveyed in a Gauss–Krüger grid, from its stored coordinates.
 fn surveyed_ring(open_ring: &[Coord], grid: GaussGrid) -> f64 {
-    let tenth_mm = |metres: f64| (metres * 1e4).round() / 1e4;
+    let tenth_mm = |metres: f64| nearest(metres * 1e4) / 1e4;
     let plane = |at: &Coord| {
         let at = grid.forward_from_meridian(*at);
         Coord { x: tenth_mm(at.x), y: tenth_mm(at.y) }
@@ -301,7 +311,7 @@ fn surveyed_ring(open_ring: &[Coord], grid: GaussGrid) -> f64 {
     let mut sum = Trapezoids::from(corner(first));
     let mut last = first;
     for next in rest.map(plane).chain(std::iter::once(first)) {
-        for at in between(last, next, (next.x - last.x).hypot(next.y - last.y)) {
+        for at in between(last, next, length(next - last)) {
             sum.to(corner(at));
         }
         sum.to(corner(next));
@@ -328,7 +338,7 @@ impl Plane for () {
 impl Plane for GaussGrid {
     fn between(&self, from: Coord, to: Coord) -> Option<Vec<Coord>> {
         let (a, b) = (self.forward_from_meridian(from), self.forward_from_meridian(to));
-        let places = between(a, b, (b.x - a.x).hypot(b.y - a.y));
+        let places = between(a, b, length(b - a));
         Some(places.map(|at| self.inverse_from_meridian(at)).collect())
     }
 }
@@ -337,8 +347,8 @@ impl Plane for Crs {
     fn between(&self, from: Coord, to: Coord) -> Option<Vec<Coord>> {
         let mut ends = [from, to];
         self.from_stored(&mut ends).ok()?;
-        let length = (ends[1].x - ends[0].x).hypot(ends[1].y - ends[0].y) * self.metres_per_unit()?;
-        let mut places: Vec<Coord> = between(ends[0], ends[1], length).collect();
+        let metres = length(ends[1] - ends[0]) * self.metres_per_unit()?;
+        let mut places: Vec<Coord> = between(ends[0], ends[1], metres).collect();
         self.to_stored(&mut places).ok()?;
         Some(places)
     }

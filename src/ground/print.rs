@@ -52,36 +52,39 @@ fn append<const DECIMALS: u32>(out: &mut Vec<u8>, value: f64) {
         return append_large(out, value);
     }
     // The product may be off by its last bit: where that could decide, the decimal value does.
-    let whole = scaled.floor();
-    let near_tie = (scaled - whole - 0.5).abs() <= scaled * f64::EPSILON;
-    let number = if near_tie { tied(value, DECIMALS) } else { whole as u64 + u64::from(scaled - whole > 0.5) };
+    let whole = scaled as i64;
+    let over_half = scaled - whole as f64 - 0.5;
+    let number = if over_half.abs() <= scaled * f64::EPSILON {
+        tied(value, DECIMALS)
+    } else {
+        (whole + i64::from(over_half > 0.0)) as u64
+    };
     append_scaled::<DECIMALS>(out, value < 0.0, number);
 }
 
 fn append_scaled<const DECIMALS: u32>(out: &mut Vec<u8>, negative: bool, number: u64) {
     let unit = 10u64.pow(DECIMALS);
-    let (mut whole, mut rest) = (number / unit, number % unit);
-    let mut text = [0u8; 40];
-    let mut end = text.len();
-    let mut start = end;
+    let (mut whole, rest) = (number / unit, number % unit);
+    let mut text = [b'.'; TEXT];
+    let mut end = POINT;
     if rest > 0 {
-        let mut left = DECIMALS;
-        while left >= 2 {
-            start -= 2;
-            put_pair(&mut text, start, rest % 100);
-            rest /= 100;
-            left -= 2;
+        let decimals = DECIMALS as usize;
+        if DECIMALS <= 8 {
+            let digits = eight_digits(rest * 10u64.pow(8 - DECIMALS.min(8)));
+            text[POINT + 1..POINT + 9].copy_from_slice(&(digits | ASCII_ZEROS).to_le_bytes());
+            end += 9 - digits.leading_zeros() as usize / 8;
+        } else {
+            let (high, low) = (eight_digits(rest / 100_000_000), eight_digits(rest % 100_000_000));
+            let from = POINT + 1 + decimals - 8;
+            // The high digits are right-aligned: their leading zeros land on the point, which is put back.
+            text[from - 8..from].copy_from_slice(&(high | ASCII_ZEROS).to_le_bytes());
+            text[from..from + 8].copy_from_slice(&(low | ASCII_ZEROS).to_le_bytes());
+            text[POINT] = b'.';
+            let zeros = if low == 0 { 8 + high.leading_zeros() as usize / 8 } else { low.leading_zeros() as usize / 8 };
+            end += 1 + decimals - zeros;
         }
-        if left == 1 {
-            start -= 1;
-            text[start] = b'0' + rest as u8;
-        }
-        while text[end - 1] == b'0' {
-            end -= 1;
-        }
-        start -= 1;
-        text[start] = b'.';
     }
+    let mut start = POINT;
     while whole >= 100 {
         start -= 2;
         put_pair(&mut text, start, whole % 100);
@@ -98,10 +101,36 @@ fn append_scaled<const DECIMALS: u32>(out: &mut Vec<u8>, negative: bool, number:
         start -= 1;
         text[start] = b'-';
     }
-    out.extend_from_slice(&text[start..end]);
+    // A copy of a fixed length is a few moves, of any other a call: what was copied too much is cut again.
+    let length = end - start;
+    if length <= COPIED {
+        let before = out.len();
+        out.extend_from_slice(&text[start..start + COPIED]);
+        out.truncate(before + length);
+    } else {
+        out.extend_from_slice(&text[start..end]);
+    }
 }
 
-fn put_pair(text: &mut [u8; 40], at: usize, pair: u64) {
+/// Where the decimal point stands while a text is built: a sign and sixteen digits fit before it.
+const POINT: usize = 20;
+/// Bytes that are copied at once.
+const COPIED: usize = 24;
+/// Fifteen decimals fit after the point, and a copy from its left reaches no further.
+const TEXT: usize = POINT + COPIED;
+const ASCII_ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The eight digits of a number below 10^8, the first in the lowest byte, all at once: halves, quarters and
+/// eighths of the word are divided side by side by multiplication.
+const fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let quarters = hundreds | ((halves - 100 * hundreds) << 16);
+    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((quarters - 10 * tens) << 8)
+}
+
+fn put_pair(text: &mut [u8; TEXT], at: usize, pair: u64) {
     let from = 2 * pair as usize;
     text[at..at + 2].copy_from_slice(&PAIRS[from..from + 2]);
 }
