@@ -48,7 +48,8 @@ pub(super) async fn attend(request: Request, next: Next) -> Response {
     let code = problem.as_ref().map_or("", ApiError::code);
     match problem.as_ref().and_then(ApiError::inside) {
         Some(inside) => tracing::error!(request_id = id, %method, path, status, code, duration_ms, inside, "request"),
-        None => tracing::info!(request_id = id, %method, path, status, code, duration_ms, "request"),
+        None if status >= 400 => tracing::info!(request_id = id, %method, path, status, code, duration_ms, "request"),
+        None => tracing::debug!(request_id = id, %method, path, status, duration_ms, "request"),
     }
     add_headers(&mut response, &id);
     response

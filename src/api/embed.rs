@@ -27,9 +27,9 @@ pub(super) async fn read_asset(Path(path): Path<String>) -> Result<Response, Api
         .ok_or_else(|| ApiError::not_found(format!("there is no asset {path:?}")))
 }
 
-/// `GET /favicon.svg`.
-pub(super) async fn read_favicon() -> Result<Response, ApiError> {
-    serve("favicon.svg", "public, max-age=86400").ok_or_else(|| ApiError::not_found("there is no icon"))
+/// `GET /icon.svg`.
+pub(super) async fn read_icon() -> Result<Response, ApiError> {
+    serve("icon.svg", "public, max-age=86400").ok_or_else(|| ApiError::not_found("there is no icon"))
 }
 
 /// Every path that is no route.

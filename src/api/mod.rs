@@ -63,7 +63,7 @@ pub fn router(state: AppState) -> Router {
         .route("/health/ready", get(health::read_ready))
         // the page
         .route("/assets/{*path}", get(embed::read_asset))
-        .route("/favicon.svg", get(embed::read_favicon))
+        .route("/icon.svg", get(embed::read_icon))
         .fallback(embed::nothing_here)
         .with_state(state);
     let routes = routes

@@ -1,6 +1,6 @@
 //! `mutu serve`.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io::IsTerminal, net::SocketAddr, sync::Arc};
 
 use crate::{api, config::ServerConfig, planner::Planner};
 
@@ -53,6 +53,7 @@ impl Serve {
         let filter = tracing_subscriber::EnvFilter::try_from_env("MUTU_LOG")
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,mutu=info"));
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let log = log.with_ansi(std::io::stderr().is_terminal());
         if self.log_json { log.json().init() } else { log.init() }
     }
 }
