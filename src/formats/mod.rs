@@ -9,6 +9,7 @@ mod beside;
 pub mod csv;
 pub mod flatgeobuf;
 pub mod geojson;
+pub mod geopackage;
 pub mod shapefile;
 mod tally;
 
@@ -223,7 +224,12 @@ pub const FORMATS: &[Format] = &[
         read: Some(self::geojson::read),
         write: Some(self::geojson::write),
     },
-    // The line for `geopackage` stands here.
+    Format {
+        name: "geopackage",
+        extensions: &["gpkg"],
+        read: Some(self::geopackage::read),
+        write: Some(self::geopackage::write),
+    },
     Format {
         name: "shapefile",
         extensions: &["shp", "zip"],

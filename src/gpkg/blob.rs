@@ -34,6 +34,24 @@ pub fn body(blob: &[u8]) -> Result<&[u8], GpbError> {
     Ok(&blob[offset..])
 }
 
+/// What a blob consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The number of the CRS in the file.
+    pub srs_id: i32,
+    /// The well-known binary.
+    pub body: &'a [u8],
+}
+
+/// Takes a blob apart.
+///
+/// # Errors
+/// [`GpbError`] where the header is none of a GeoPackage geometry.
+pub fn parts(blob: &[u8]) -> Result<Parts<'_>, GpbError> {
+    let (header, offset) = gpb::parse_header(blob)?;
+    Ok(Parts { srs_id: header.srs_id, body: &blob[offset..] })
+}
+
 /// The box of a blob as `[min x, max x, min y, max y]`: its envelope, or what its coordinates say where the
 /// envelope is missing or not made of numbers. `None` for an empty geometry.
 ///

@@ -118,10 +118,11 @@ pub fn parse_date(text: &str) -> Option<i32> {
 }
 
 /// The moment that a text names, in milliseconds, and whether digits below the millisecond were left out.
-/// Text without a zone is UTC, as the standard says.
+/// Text that does not say its offset from UTC names none.
 #[must_use]
 pub fn parse_moment(text: &str) -> Option<(i64, bool)> {
     let moment = DateTime::parse_lenient(text).ok()?;
+    moment.offset_minutes?;
     let ms = moment.micros_since_epoch().ok()?.div_euclid(1000);
     Some((ms, !moment.nanosecond.is_multiple_of(1_000_000)))
 }
@@ -203,6 +204,7 @@ mod tests {
         assert_eq!(parse_date("2023-02-29"), None);
         assert_eq!(parse_moment("2026-07-24T12:34:56.789Z"), Some((1_784_896_496_789, false)));
         assert_eq!(parse_moment("2026-07-24 14:34:56.7899+02:00"), Some((1_784_896_496_789, true)));
+        assert_eq!(parse_moment("2026-07-24 14:34:56"), None);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The GeoPackage container (OGC 12-128r18, version 1.3): tables, R-trees, geometry blobs and typed cells.
 //!
-//! Shared by the durable workspace ([`crate::store`]) and by the exchange format
-//! ([`crate::formats`]); it knows nothing of edits, versions or imports. Definitions that the standard fixes
-//! word for word come from the `geopackage-core` library.
+//! Shared by the durable workspace and by the exchange format; it knows nothing of edits, versions or
+//! imports. Definitions that the standard fixes word for word come from the `geopackage-core` library.
 //!
 //! Question: why `user_version` 10300 with the triggers of 1.4? Readers in use (GDAL 3.6) warn of 10400, while
 //! the triggers of 1.3 break the index under `UPSERT`; the newer set does all that the older did.
@@ -10,6 +9,7 @@
 pub mod blob;
 pub mod cell;
 pub mod connection;
+pub mod foreign;
 pub mod srs;
 pub mod table;
 

@@ -395,7 +395,7 @@ mod tests {
         let text = "名".repeat(500);
         let point = Shape::point(geo::Coord { x: 113.0, y: 22.7 });
         let pages: i64 = workspace.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-        let mut import_100 = |workspace: &mut Workspace| -> Result<i64, StoreError> {
+        let import_100 = |workspace: &mut Workspace| -> Result<i64, StoreError> {
             let mut import = workspace.begin_import(&layer, How::Replace, note)?;
             for _ in 0..100 {
                 import.put(None, Some(point.view()), &[ValueRef::Text(&text)])?;

@@ -83,8 +83,7 @@ impl Workspace {
             return Err(StoreError::Exists { path: name() });
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().prefix(".mutu-").suffix(".gpkg").tempfile_in(folder);
-        let file = file.map_err(|error| StoreError::io(name(), error))?.into_temp_path();
+        let file = connection::temporary_beside(path).map_err(|error| StoreError::io(name(), error))?;
         let conn = connection::open_new(&file)?;
         table::create_container(&conn)?;
         conn.execute_batch(TABLES)?;

@@ -4,6 +4,7 @@ mod crs;
 mod demo;
 mod fault;
 mod formats;
+mod geopackage;
 mod measure;
 mod store;
 mod tidy;
