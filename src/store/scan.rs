@@ -29,7 +29,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`], [`StoreError::Corrupt`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let conn = open_ours(path, connection::open_to_read)?;
+        let conn = open_ours(path, |path| connection::open_to_read(path, false))?;
         // The first read of the transaction fixes the moment that all further reads see.
         conn.execute_batch("BEGIN")?;
         let seq = last_seq(&conn)?;
