@@ -1,5 +1,7 @@
 //! The integration tests, in one binary.
 
+mod api;
+mod cli;
 mod crs;
 mod demo;
 mod fault;
