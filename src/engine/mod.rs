@@ -1,6 +1,7 @@
 //! Pure functions over domain values: tables of features, their index, filters, statistics, overlay.
 //! No I/O, no async, no clock.
 
+mod clip;
 pub mod column;
 pub mod filter;
 pub mod find;

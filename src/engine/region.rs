@@ -7,13 +7,12 @@
 //! Invariant: the pieces in the cells tile the surface. An edge that a cell's side cuts gets a vertex
 //! there, the same one on both sides, off the true edge by the rounding of one coordinate; therefore
 //! [`Region::classify`] widens the box by more than that and never calls a crossed box inside or outside.
-//!
-//! Source: Sutherland and Hodgman, Reentrant polygon clipping, CACM 17 (1974); the runs that it leaves along
-//! a cell's side cancel under the even-odd rule.
 
 use geo::Coord;
 
 use crate::ground::shape::{Bounds, ShapeRef};
+
+use super::clip::{self, Cut, edges};
 
 /// A cell with no more edges than this is not halved again.
 const FEW_EDGES: usize = 24;
@@ -35,11 +34,12 @@ pub enum Side {
 
 #[derive(Debug, Clone, Copy)]
 enum Node {
+    /// `low` is the half below the cut, the next node the other; some keep the rings of the whole cell.
     Halved {
         across_x: bool,
         at: f64,
         low: u32,
-        high: u32,
+        kept: (u32, u32),
     },
     Empty,
     Full,
@@ -117,12 +117,8 @@ impl Region {
         let (width, height) = (cell.max.x - cell.min.x, cell.max.y - cell.min.y);
         let small = width.max(height) < 1e6 * self.widen;
         if edges <= FEW_EDGES || depth == MAX_DEPTH || small || self.coords.len() > self.most_coords {
-            let first_ring = self.ring_ends.len() as u32;
-            for ring in &rings {
-                self.coords.extend_from_slice(ring);
-                self.ring_ends.push(self.coords.len() as u32);
-            }
-            self.nodes[node] = Node::Crossed { first_ring, end_ring: self.ring_ends.len() as u32 };
+            let (first_ring, end_ring) = self.keep(&rings);
+            self.nodes[node] = Node::Crossed { first_ring, end_ring };
             return;
         }
         let across_x = width >= height;
@@ -138,12 +134,24 @@ impl Region {
             rings.iter().map(|ring| cut.applied(ring)).filter(|ring| ring.len() > 2).collect()
         };
         let (low_rings, high_rings) = (half(true), half(false));
+        // Every other level is enough: a box that straddles a cut is clipped from the cell above.
+        let kept = if depth.is_multiple_of(2) { self.keep(&rings) } else { (0, 0) };
         drop(rings);
         let low = self.nodes.len() as u32;
         self.nodes.extend([Node::Empty, Node::Empty]);
-        self.nodes[node] = Node::Halved { across_x, at, low, high: low + 1 };
+        self.nodes[node] = Node::Halved { across_x, at, low, kept };
         self.fill(low as usize, low_rings, low_cell, depth + 1);
         self.fill(low as usize + 1, high_rings, high_cell, depth + 1);
+    }
+
+    /// Stores rings; returns their places.
+    fn keep(&mut self, rings: &[Vec<Coord>]) -> (u32, u32) {
+        let first = self.ring_ends.len() as u32;
+        for ring in rings {
+            self.coords.extend_from_slice(ring);
+            self.ring_ends.push(self.coords.len() as u32);
+        }
+        (first, self.ring_ends.len() as u32)
     }
 
     /// Where a box lies: a box that is called inside or outside is so for certain.
@@ -165,10 +173,10 @@ impl Region {
         match self.nodes[node] {
             Node::Empty => seen.outside = true,
             Node::Full => seen.inside = true,
-            Node::Halved { across_x, at, low, high } => {
+            Node::Halved { across_x, at, low, .. } => {
                 let [(low_wanted, low_cell), (high_wanted, high_cell)] = halves(across_x, at, wanted, cell);
                 return (low_wanted && self.look(low as usize, wanted, low_cell, seen))
-                    || (high_wanted && self.look(high as usize, wanted, high_cell, seen));
+                    || (high_wanted && self.look(low as usize + 1, wanted, high_cell, seen));
             }
             Node::Crossed { first_ring, end_ring } => {
                 let touched = self
@@ -200,9 +208,9 @@ impl Region {
             match self.nodes[node] {
                 Node::Empty => return false,
                 Node::Full => return true,
-                Node::Halved { across_x, at: side, low, high } => {
-                    let low_side = if across_x { at.x < side } else { at.y < side };
-                    node = if low_side { low } else { high } as usize;
+                Node::Halved { across_x, at: side, low, .. } => {
+                    let high_side = if across_x { at.x >= side } else { at.y >= side };
+                    node = low as usize + usize::from(high_side);
                 }
                 Node::Crossed { first_ring, end_ring } => {
                     return self.rings(first_ring, end_ring).fold(false, |inside, ring| inside ^ parity(ring, at));
@@ -212,35 +220,38 @@ impl Region {
     }
 
     /// The part of the surface in a box, as open rings under the even-odd rule.
+    ///
+    /// Rings must have been given with the surface to their left; sides of the box become edges.
     #[must_use]
     pub fn within(&self, wanted: &Bounds) -> Vec<Vec<Coord>> {
-        let mut rings = Vec::new();
-        if self.bounds.intersects(wanted) {
-            self.gather(0, wanted, self.bounds, &mut rings);
+        if !self.bounds.intersects(wanted) {
+            return Vec::new();
         }
-        rings
-    }
-
-    fn gather(&self, node: usize, wanted: &Bounds, cell: Bounds, rings: &mut Vec<Vec<Coord>>) {
-        match self.nodes[node] {
-            Node::Empty => {}
-            Node::Full => {
-                let (a, c) = (cell.min, cell.max);
-                rings.extend(clipped(&[a, Coord { x: c.x, y: a.y }, c, Coord { x: a.x, y: c.y }], wanted));
-            }
-            Node::Halved { across_x, at, low, high } => {
-                let [(low_wanted, low_cell), (high_wanted, high_cell)] = halves(across_x, at, wanted, cell);
-                if low_wanted {
-                    self.gather(low as usize, wanted, low_cell, rings);
+        let (mut node, mut cell) = (0, self.bounds);
+        let mut rings = (0, 0);
+        loop {
+            match self.nodes[node] {
+                Node::Empty => return Vec::new(),
+                Node::Full => {
+                    let (a, c) = (wanted.min, wanted.max);
+                    return vec![vec![a, Coord { x: c.x, y: a.y }, c, Coord { x: a.x, y: c.y }]];
                 }
-                if high_wanted {
-                    self.gather(high as usize, wanted, high_cell, rings);
+                Node::Crossed { first_ring, end_ring } => {
+                    rings = (first_ring, end_ring);
+                    break;
                 }
-            }
-            Node::Crossed { first_ring, end_ring } => {
-                rings.extend(self.rings(first_ring, end_ring).filter_map(|ring| clipped(ring, wanted)));
+                Node::Halved { across_x, at, low, kept: (first_ring, end_ring) } => {
+                    if first_ring < end_ring {
+                        rings = (first_ring, end_ring);
+                    }
+                    let halves = halves(across_x, at, wanted, cell);
+                    let Some(half) = halves.iter().position(|(_, half)| strictly_holds(half, wanted)) else { break };
+                    (node, cell) = (low as usize + half, halves[half].1);
+                }
             }
         }
+        let near: Vec<&[Coord]> = self.rings(rings.0, rings.1).collect();
+        clip::to_box(&near, wanted, |corner| self.holds(corner))
     }
 
     fn rings(&self, first: u32, end: u32) -> impl Iterator<Item = &[Coord]> {
@@ -268,89 +279,9 @@ fn halves(across_x: bool, at: f64, wanted: &Bounds, cell: Bounds) -> [(bool, Bou
     }
 }
 
-/// One straight cut across an axis.
-#[derive(Clone, Copy)]
-struct Cut {
-    across_x: bool,
-    at: f64,
-    keep_low: bool,
-}
-
-impl Cut {
-    fn keeps(self, c: Coord) -> bool {
-        let along = if self.across_x { c.x } else { c.y };
-        if self.keep_low { along <= self.at } else { along >= self.at }
-    }
-
-    /// The part of an open ring on the kept side, as an open ring with runs along the cut.
-    fn applied(self, ring: &[Coord]) -> Vec<Coord> {
-        let mut kept: Vec<Coord> = Vec::with_capacity(ring.len() + 4);
-        let Some(mut before) = ring.last().copied() else { return kept };
-        let mut before_kept = self.keeps(before);
-        for &c in ring {
-            let c_kept = self.keeps(c);
-            if c_kept != before_kept {
-                self.push(&mut kept, self.crossing(before, c));
-            }
-            if c_kept {
-                self.push(&mut kept, c);
-            }
-            (before, before_kept) = (c, c_kept);
-        }
-        kept
-    }
-
-    /// Adds a vertex; of three in a row on the cut the middle one is left out.
-    fn push(self, kept: &mut Vec<Coord>, c: Coord) {
-        if kept.last() == Some(&c) {
-            return;
-        }
-        let on_cut = |c: Coord| (if self.across_x { c.x } else { c.y }).total_cmp(&self.at).is_eq();
-        if let [.., a, b] = kept[..]
-            && on_cut(a)
-            && on_cut(b)
-            && on_cut(c)
-        {
-            kept.pop();
-        }
-        kept.push(c);
-    }
-
-    /// Where an edge meets the cut: the same vertex whichever way the edge runs.
-    fn crossing(self, a: Coord, b: Coord) -> Coord {
-        let (a, b) = if (a.x, a.y) <= (b.x, b.y) { (a, b) } else { (b, a) };
-        if self.across_x {
-            let t = (self.at - a.x) / (b.x - a.x);
-            Coord { x: self.at, y: (a.y + t * (b.y - a.y)).clamp(a.y.min(b.y), a.y.max(b.y)) }
-        } else {
-            let t = (self.at - a.y) / (b.y - a.y);
-            Coord { x: (a.x + t * (b.x - a.x)).clamp(a.x, b.x), y: self.at }
-        }
-    }
-}
-
-/// The part of an open ring in a box; `None` where nothing is left.
-fn clipped(ring: &[Coord], wanted: &Bounds) -> Option<Vec<Coord>> {
-    let bounds = Bounds::around(ring)?;
-    if !bounds.intersects(wanted) {
-        return None;
-    }
-    let mut kept = ring.to_vec();
-    let cuts = [
-        (bounds.min.x < wanted.min.x, Cut { across_x: true, at: wanted.min.x, keep_low: false }),
-        (bounds.max.x > wanted.max.x, Cut { across_x: true, at: wanted.max.x, keep_low: true }),
-        (bounds.min.y < wanted.min.y, Cut { across_x: false, at: wanted.min.y, keep_low: false }),
-        (bounds.max.y > wanted.max.y, Cut { across_x: false, at: wanted.max.y, keep_low: true }),
-    ];
-    for (_, cut) in cuts.into_iter().filter(|(needed, _)| *needed) {
-        kept = cut.applied(&kept);
-    }
-    (kept.len() > 2).then_some(kept)
-}
-
-/// The edges of an open ring, the closing one included.
-fn edges(ring: &[Coord]) -> impl Iterator<Item = (Coord, Coord)> + '_ {
-    (0..ring.len()).map(|i| (ring[i], ring[if i + 1 == ring.len() { 0 } else { i + 1 }]))
+/// Whether a box lies in a cell without touching its sides.
+fn strictly_holds(cell: &Bounds, wanted: &Bounds) -> bool {
+    cell.min.x < wanted.min.x && wanted.max.x < cell.max.x && cell.min.y < wanted.min.y && wanted.max.y < cell.max.y
 }
 
 /// Whether an edge runs along a side of its cell.

@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod crs;
 mod demo;
+mod engine;
 mod fault;
 mod formats;
 mod geopackage;

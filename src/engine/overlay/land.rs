@@ -86,13 +86,16 @@ impl Surfaces {
                 m2 += if i == 0 { twice.abs() / 2.0 } else { -twice.abs() / 2.0 };
                 length += ring_length;
             }
-            if is_trace(m2, length) {
+            if is_thin(m2, length) {
                 surfaces.traces_m2 += m2;
                 continue;
             }
             surfaces.m2 += m2;
             surfaces.ring_counts.push(1 + polygon.interiors().len());
             surfaces.rings.0.extend(rings.cloned());
+        }
+        if surfaces.m2 < LEAST_AREA_M2 {
+            return Self { traces_m2: surfaces.m2 + surfaces.traces_m2, ..Self::default() };
         }
         surfaces
     }
@@ -114,7 +117,11 @@ impl Surfaces {
 
 /// Whether a piece is too small or too thin to be land.
 pub(super) fn is_trace(m2: f64, length_m: f64) -> bool {
-    m2 < LEAST_AREA_M2 || 2.0 * m2 < LEAST_WIDTH_M * length_m
+    m2 < LEAST_AREA_M2 || is_thin(m2, length_m)
+}
+
+fn is_thin(m2: f64, length_m: f64) -> bool {
+    2.0 * m2 < LEAST_WIDTH_M * length_m
 }
 
 /// A feature's land: its rings in the plane and the area that it counts with.

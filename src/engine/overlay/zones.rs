@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use geo::Coord;
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 
 use super::{
     land::is_faulty,
-    plane::{bulge_degrees, grid_of, ring_in_plane, to_plane},
+    plane::{bulge_degrees, grid_of, ring_in_plane, to_plane, twice_area_and_length},
 };
 
 /// What can be wrong with a layer of zones.
@@ -70,9 +71,8 @@ impl Zones {
             let grid = grid_of(table.segment(row).grid(), &bounds);
             // Each part by itself, so that parts that overlap do not cancel.
             for rings in shape.parts() {
-                let Some(region) = Region::of_rings(rings.map(|ring| ring_in_plane(ring, grid)).collect()) else {
-                    continue;
-                };
+                let turned = rings.enumerate().map(|(i, ring)| left_of(ring_in_plane(ring, grid), i == 0)).collect();
+                let Some(region) = Region::of_rings(turned) else { continue };
                 boxes.push((regions.len() as u32, bounds.widened(bulge_degrees(&bounds))));
                 regions.push((number, region));
             }
@@ -136,7 +136,7 @@ impl Zones {
 
     /// The numbers of the zones that hold a place, ascending.
     #[must_use]
-    pub fn at(&self, at: geo::Coord) -> Vec<u32> {
+    pub fn at(&self, at: Coord) -> Vec<u32> {
         let place = to_plane(at);
         let held = self
             .index
@@ -147,6 +147,14 @@ impl Zones {
         numbers.dedup();
         numbers
     }
+}
+
+/// An outer ring counter-clockwise, a hole clockwise: the surface to the left.
+fn left_of(mut ring: Vec<Coord>, outer: bool) -> Vec<Coord> {
+    if (twice_area_and_length(&ring).0 > 0.0) != outer {
+        ring.reverse();
+    }
+    ring
 }
 
 /// A value as a name; `None` for no value and empty text.
