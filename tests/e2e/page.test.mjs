@@ -315,38 +315,54 @@ test('reloading the address brings the same view back', async () => {
   });
 });
 
+/** Where the parts of the page are, and which controls are cut off or too small. Runs in the page. */
+function measure() {
+  const box = (part) => {
+    const { left, right, top, bottom, width, height } = part.getBoundingClientRect();
+    return { left, right, top, bottom, width, height };
+  };
+  const regions = ['header', 'aside', '.mapbox', '.panel', '.centre > .table'].flatMap((selector) => [...document.querySelectorAll(selector)].slice(0, 1).map((part) => ({ selector, ...box(part) })));
+  const controls = [...document.querySelectorAll('button, select, input')].filter((part) => part.checkVisibility());
+  const say = (part) => part.outerHTML.slice(0, 120);
+  const small = controls.filter((part) => {
+    // A checkbox is as large as the label that it is clicked by.
+    const { width, height } = box(part.matches('input') ? part.closest('label') : part);
+    return width < 23.5 || height < 23.5;
+  });
+  // What is cut off by its panel cannot be reached with a pointer; inside the table's own frame it is scrolled to.
+  const cut = controls.filter((part) => {
+    if (part.closest('.frame')) return false;
+    const panel = box(part.closest('.scroll, aside, header, .mapbox, .table') ?? document.body);
+    return box(part).left < panel.left - 1 || box(part).right > panel.right + 1;
+  });
+  return { scroll: document.documentElement.scrollWidth, width: innerWidth, regions, small: small.map(say), cut: cut.map(say) };
+}
+
+const VIEWS = [['overview', 'panel=overview'], ['layers', 'panel=layers'], ['feature', 'select=parcels/1'], ['table', 'table=parcels']];
+
 for (const lang of ['zh-CN', 'en']) {
   for (const [name, size] of Object.entries(SIZES)) {
-    for (const [view, hash] of [['overview', ''], ['layers', 'panel=layers'], ['feature', 'select=parcels/1'], ['table', 'table=parcels']]) {
-      test(`${view} in ${lang} at ${size.width}×${size.height}: nothing overlaps, nothing runs out of the window, no accessibility fault`, async () => {
-        await onPage({ hash: `#${hash}&lang=${lang}`, size }, async (page) => {
-          if (view === 'feature') await page.locator('[data-feature="parcels/1"]').waitFor();
+    test(`in ${lang} at ${size.width}×${size.height} nothing overlaps or runs out of the window, and axe finds no fault`, async () => {
+      await onPage({ hash: `#lang=${lang}`, size }, async (page) => {
+        for (const [view, hash] of VIEWS) {
+          await page.evaluate((wanted) => { location.hash = wanted; }, `#lang=${lang}&${hash}`);
+          await page.locator({ feature: '[data-feature="parcels/1"]', table: '[data-table="parcels"] tbody button', layers: '[data-legend]', overview: '[data-target]' }[view]).first().waitFor();
           await settled(page);
           await shot(page, `${name}-${view}-${lang}`);
-          const layout = await page.evaluate(() => {
-            const box = (part) => {
-              const { left, right, top, bottom } = part.getBoundingClientRect();
-              return { left, right, top, bottom };
-            };
-            const regions = ['header', 'aside', '.mapbox', '.panel', '.centre > .table'].flatMap((selector) => [...document.querySelectorAll(selector)].slice(0, 1).map((part) => ({ selector, ...box(part) })));
-            const small = [...document.querySelectorAll('button, select, input, a[href]')].filter((part) => part.checkVisibility() && !part.closest('.skip') && !part.matches('.skip')).filter((part) => { const { width, height } = part.getBoundingClientRect(); const side = part.matches('input') ? part.closest('label').getBoundingClientRect().height : height; return width > 0 && (side < 23.5 || (!part.matches('input') && width < 23.5)); }).map((part) => part.outerHTML.slice(0, 120));
-            // What is cut off by its panel cannot be reached with a pointer; inside the table's own frame it is scrolled to.
-            const cut = [...document.querySelectorAll('button, select, input')].filter((part) => part.checkVisibility() && !part.closest('.frame')).filter((part) => { const { left, right } = part.getBoundingClientRect(); const panel = (part.closest('.scroll, aside, header, .mapbox, .table') ?? document.body).getBoundingClientRect(); return left < panel.left - 1 || right > panel.right + 1; }).map((part) => part.outerHTML.slice(0, 120));
-            return { cut, scroll: document.documentElement.scrollWidth, width: innerWidth, regions, small };
-          });
-          assert.ok(layout.scroll <= layout.width, `scrolls sideways: ${layout.scroll} > ${layout.width}`);
+          const layout = await page.evaluate(measure);
+          assert.ok(layout.scroll <= layout.width, `${view} scrolls sideways: ${layout.scroll} > ${layout.width}`);
           for (const a of layout.regions) {
-            assert.ok(a.left >= -0.5 && a.right <= size.width + 0.5 && a.bottom <= size.height + 0.5, `${a.selector} runs out of the window`);
+            assert.ok(a.left >= -0.5 && a.right <= size.width + 0.5 && a.bottom <= size.height + 0.5, `${view}: ${a.selector} runs out of the window`);
             for (const b of layout.regions) {
               const apart = a.right <= b.left + 0.5 || b.right <= a.left + 0.5 || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
-              assert.ok(a === b || apart, `${a.selector} covers ${b.selector}`);
+              assert.ok(a === b || apart, `${view}: ${a.selector} covers ${b.selector}`);
             }
           }
-          assert.deepEqual(layout.cut, [], 'controls cut off by their panel');
-          assert.deepEqual(layout.small, [], 'targets under 24 px');
-          assert.deepEqual(await axe(page), []);
-        });
+          assert.deepEqual(layout.cut, [], `${view}: controls cut off by their panel`);
+          assert.deepEqual(layout.small, [], `${view}: targets under 24 px`);
+          assert.deepEqual(await axe(page), [], view);
+        }
       });
-    }
+    });
   }
 }
