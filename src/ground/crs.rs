@@ -9,7 +9,7 @@
 //!
 //! Question: why refuse a CRS instead of transforming as well as possible? PROJ falls back to a "ballpark"
 //! operation, which keeps the figures and changes the datum's name: Beijing 1954 and Xi'an 1980 would land
-//! 60–120 m away without a word. They need the county's own parameters.
+//! 60–120 m away without a word. They need the county's own parameters, which WKT 1 can carry (`TOWGS84`).
 //!
 //! Question: why a lock around PROJ? The `proj` crate empties PROJ's global caches whenever a transformation is
 //! dropped. Creating and dropping exclude everything else; transforming runs on all threads at once.
@@ -111,6 +111,7 @@ impl Crs {
             north_first: true,
             metres_per_unit: None,
             datum: "China 2000".to_owned(),
+            bound: false,
             gauss: None,
         };
         let area = Some(Bounds { min: Coord { x: 73.62, y: 16.7 }, max: Coord { x: 134.77, y: 53.56 } });
@@ -338,6 +339,9 @@ impl FromStr for Crs {
         }
         let crs = match crs_text::read(text) {
             Written::Code(code) => look_up(code, given)?,
+            Written::Definition if text.starts_with('{') => {
+                recognised(look_up(wkt_of(text, WktVersion::Wkt2_2019)?, given)?)
+            }
             Written::Definition => recognised(look_up(text.to_owned(), given)?),
             Written::Neither => return Err(unknown(given, "it is neither a code nor a definition")),
         };
@@ -414,9 +418,10 @@ fn recognised(crs: Crs) -> Crs {
         (None, CrsKind::WebMercator) => candidates.push(3857),
         (None, CrsKind::Projected) => candidates.push(2249),
     }
+    // Own parameters make the datum's name irrelevant.
     let proven = candidates.into_iter().find_map(|code| {
         let candidate = Crs::from_str(&format!("EPSG:{code}")).ok()?;
-        let same = candidate.0.facts.datum == facts.datum && candidate.agrees_within(&crs, 1e-6);
+        let same = (facts.bound || candidate.0.facts.datum == facts.datum) && candidate.agrees_within(&crs, 1e-6);
         same.then_some(candidate)
     });
     proven.unwrap_or(crs)
@@ -475,9 +480,8 @@ fn guarded<T, E>(call: impl FnOnce() -> Result<T, E>) -> Option<T> {
 
 fn wkt_of(definition: &str, dialect: WktVersion) -> Result<String, CrsError> {
     let _alone = ENGINE.write().unwrap_or_else(PoisonError::into_inner);
-    guarded(|| Proj::new(definition).map(|found| guarded(|| found.as_wkt(Some(dialect), None))))
-        .flatten()
-        .ok_or_else(|| unknown(definition, "PROJ cannot write it as WKT 1"))
+    let found = guarded(|| Proj::new(definition)).ok_or_else(|| unknown_to_proj(definition))?;
+    guarded(|| found.as_wkt(Some(dialect), None)).ok_or_else(|| unknown(definition, "PROJ cannot write it as WKT"))
 }
 
 /// A transformation between a CRS and stored coordinates, in one direction.
@@ -490,11 +494,11 @@ struct Line {
 impl Line {
     fn new(known: &Known, to_stored: bool) -> Result<Self, CrsError> {
         let no_transformation = || CrsError::NoTransformation { from: shortened(&known.facts.name) };
-        if WITHOUT_TRANSFORMATION.contains(&known.facts.datum.as_str()) {
+        if WITHOUT_TRANSFORMATION.contains(&known.facts.datum.as_str()) && !known.facts.bound {
             return Err(no_transformation());
         }
         // PROJ knows no transformation to CGCS2000 but from itself; everything else goes by way of WGS 84.
-        let hub = if known.facts.datum == "China 2000" { "EPSG:4490" } else { "EPSG:4326" };
+        let hub = if known.facts.datum == "China 2000" && !known.facts.bound { "EPSG:4490" } else { "EPSG:4326" };
         let (from, to) = if to_stored { (known.definition.as_str(), hub) } else { (hub, known.definition.as_str()) };
         let _alone = ENGINE.write().unwrap_or_else(PoisonError::into_inner);
         let proj = guarded(|| Proj::new_known_crs(from, to, None)).ok_or_else(no_transformation)?;

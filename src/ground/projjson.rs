@@ -18,7 +18,9 @@ pub(super) struct Facts {
     pub metres_per_unit: Option<f64>,
     /// Name of the datum (or ensemble) under the coordinates.
     pub datum: String,
-    /// For a Gauss–Krüger grid on CGCS2000.
+    /// Whether the definition carries its own parameters to WGS 84 (`TOWGS84`).
+    pub bound: bool,
+    /// For a Gauss–Krüger grid on CGCS2000 without such parameters.
     pub gauss: Option<GaussGrid>,
 }
 
@@ -26,7 +28,8 @@ pub(super) struct Facts {
 pub(super) fn facts_of(projjson: &str) -> Result<Facts, String> {
     let root: Value = serde_json::from_str(projjson).map_err(|error| format!("its PROJJSON is broken ({error})"))?;
     let claimed_epsg = epsg_of(&root);
-    let crs = if text(&root, "type") == "BoundCRS" { &root["source_crs"] } else { &root };
+    let bound = text(&root, "type") == "BoundCRS";
+    let crs = if bound { &root["source_crs"] } else { &root };
     let claimed_epsg = claimed_epsg.or_else(|| epsg_of(crs));
     let axes = axes_of(crs);
     let name = text(crs, "name").to_owned();
@@ -39,6 +42,7 @@ pub(super) fn facts_of(projjson: &str) -> Result<Facts, String> {
             north_first,
             metres_per_unit: None,
             datum: datum_of(crs),
+            bound,
             gauss: None,
         }),
         "ProjectedCRS" if axes.len() == 2 => {
@@ -49,9 +53,10 @@ pub(super) fn facts_of(projjson: &str) -> Result<Facts, String> {
             let metres = metres.ok_or("the unit of its axes is unknown")?;
             let datum = datum_of(&crs["base_crs"]);
             let mercator = is_mercator(text(&crs["conversion"]["method"], "name"));
-            let gauss = if is(metres, 1.0) && datum == "China 2000" { gauss_of(&crs["conversion"]) } else { None };
+            let gauss =
+                if is(metres, 1.0) && datum == "China 2000" && !bound { gauss_of(&crs["conversion"]) } else { None };
             let kind = if mercator { CrsKind::WebMercator } else { CrsKind::Projected };
-            Ok(Facts { name, kind, claimed_epsg, north_first, metres_per_unit: Some(metres), datum, gauss })
+            Ok(Facts { name, kind, claimed_epsg, north_first, metres_per_unit: Some(metres), datum, bound, gauss })
         }
         "GeographicCRS" | "ProjectedCRS" => Err("it has a third axis; give its horizontal CRS".to_owned()),
         "CompoundCRS" => Err("it has a height; give its horizontal CRS".to_owned()),

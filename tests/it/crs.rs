@@ -41,6 +41,48 @@ fn a_datum_without_a_published_transformation_is_refused() {
 }
 
 #[test]
+fn own_parameters_make_an_old_datum_usable() {
+    let old =
+        Command::new("projinfo").args(["EPSG:2434", "-o", "WKT1:GDAL", "-q"]).output().expect("projinfo of proj-bin");
+    let old = String::from_utf8(old.stdout).unwrap();
+    assert!(matches!(old.parse::<Crs>(), Err(CrsError::NoTransformation { .. })), "{old}");
+    // TOWGS84 follows the ellipsoid in WKT 1.
+    let (before, after) = old.split_once("AUTHORITY[\"EPSG\",\"7024\"]]").unwrap();
+    let with = format!("{before}AUTHORITY[\"EPSG\",\"7024\"]],TOWGS84[15.8,-154.4,-82.3,0,0,0,0]{after}");
+    let crs = with.parse::<Crs>().unwrap();
+    assert_eq!((crs.epsg(), crs.kind()), (None, CrsKind::Projected));
+    let mut at = [Coord { x: 500_000.0, y: 2_500_000.0 }];
+    crs.to_stored(&mut at).unwrap();
+    // Three translations on the ellipsoid, by cs2cs.
+    let golden = {
+        let from = "+proj=tmerc +lat_0=0 +lon_0=111 +k=1 +x_0=500000 +ellps=krass +towgs84=15.8,-154.4,-82.3,0,0,0,0 +type=crs";
+        let mut child = Command::new("cs2cs")
+            .args(["-f", "%.11f", from, "+to", "+proj=longlat +datum=WGS84 +type=crs"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cs2cs of proj-bin");
+        writeln!(child.stdin.take().unwrap(), "500000 2500000").unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    };
+    let golden: Vec<f64> = golden.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    assert!((at[0].x - golden[0]).abs() < 1e-8 && (at[0].y - golden[1]).abs() < 1e-8, "{at:?} {golden:?}");
+}
+
+#[test]
+fn projjson_is_read_and_kept_as_wkt() {
+    let json =
+        Command::new("projinfo").args(["EPSG:4547", "-o", "PROJJSON", "-q"]).output().expect("projinfo of proj-bin");
+    let json = String::from_utf8(json.stdout).unwrap();
+    assert_eq!(crs(&json).epsg(), Some(4547));
+    let own = json.replace("500000", "512345").replace("4547", "999999");
+    assert!(
+        crs(&own).definition().starts_with("PROJCRS[")
+            && crs(&own).gauss().unwrap().false_easting.to_string() == "512345"
+    );
+}
+
+#[test]
 fn what_is_no_horizontal_crs_is_unknown_and_says_why() {
     for (text, why) in [
         ("EPSG:999999", "PROJ does not know it"),
