@@ -111,6 +111,7 @@ impl Crs {
             north_first: true,
             metres_per_unit: None,
             datum: "China 2000".to_owned(),
+            misnamed_cgcs2000: false,
             bound: false,
             gauss: None,
         };
@@ -339,12 +340,13 @@ impl FromStr for Crs {
         }
         let crs = match crs_text::read(text) {
             Written::Code(code) => look_up(code, given)?,
-            Written::Definition if text.starts_with('{') => {
-                recognised(look_up(wkt_of(text, WktVersion::Wkt2_2019)?, given)?)
-            }
-            Written::Definition => recognised(look_up(text.to_owned(), given)?),
+            Written::Definition if text.starts_with('{') => defined(wkt_of(text, WktVersion::Wkt2_2019)?, given)?,
+            Written::Definition => defined(text.to_owned(), given)?,
             Written::Neither => return Err(unknown(given, "it is neither a code nor a definition")),
         };
+        if !crs.is_stored() {
+            with_line(&crs.0, true, |_| ())?;
+        }
         let mut seen = seen();
         if seen.len() == KEPT {
             seen.remove(0);
@@ -387,7 +389,7 @@ fn shortened(text: &str) -> String {
     short
 }
 
-/// Asks PROJ about a code or a definition, and makes sure that it can be transformed.
+/// Asks PROJ about a code or a definition.
 fn look_up(definition: String, given: &str) -> Result<Crs, CrsError> {
     let (json, area) = {
         let _alone = ENGINE.write().unwrap_or_else(PoisonError::into_inner);
@@ -400,11 +402,18 @@ fn look_up(definition: String, given: &str) -> Result<Crs, CrsError> {
         .filter(|area| area.west < area.east)
         .map(|area| Bounds { min: Coord { x: area.west, y: area.south }, max: Coord { x: area.east, y: area.north } });
     let epsg = definition.strip_prefix("EPSG:").and_then(|code| code.parse().ok());
-    let crs = Crs(Arc::new(Known { definition, epsg, facts, area }));
-    if !crs.is_stored() {
-        with_line(&crs.0, true, |_| ())?;
+    Ok(Crs(Arc::new(Known { definition, epsg, facts, area })))
+}
+
+/// The CRS of a WKT, by its code where it can be proven.
+fn defined(wkt: String, given: &str) -> Result<Crs, CrsError> {
+    let crs = look_up(wkt, given)?;
+    let facts = &crs.0.facts;
+    if facts.misnamed_cgcs2000 && !facts.bound {
+        let named = crs.definition().replace(&format!("\"{}\"", facts.datum), "\"D_China_2000\"");
+        return Ok(recognised(look_up(named, given)?));
     }
-    Ok(crs)
+    Ok(recognised(crs))
 }
 
 /// The EPSG code of a definition, where it can be proven: same datum, same coordinates to a micrometre. The

@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub metres_per_unit: Option<f64>,
     /// Name of the datum (or ensemble) under the coordinates.
     pub datum: String,
+    /// Whether that is CGCS2000 under a name that is not the registry's.
+    pub misnamed_cgcs2000: bool,
     /// Whether the definition carries its own parameters to WGS 84 (`TOWGS84`).
     pub bound: bool,
     /// For a Gauss–Krüger grid on CGCS2000 without such parameters.
@@ -42,6 +44,7 @@ pub(super) fn facts_of(projjson: &str) -> Result<Facts, String> {
             north_first,
             metres_per_unit: None,
             datum: datum_of(crs),
+            misnamed_cgcs2000: is_misnamed_cgcs2000(crs),
             bound,
             gauss: None,
         }),
@@ -55,8 +58,10 @@ pub(super) fn facts_of(projjson: &str) -> Result<Facts, String> {
             let mercator = is_mercator(text(&crs["conversion"]["method"], "name"));
             let gauss =
                 if is(metres, 1.0) && datum == "China 2000" && !bound { gauss_of(&crs["conversion"]) } else { None };
+            let misnamed_cgcs2000 = is_misnamed_cgcs2000(&crs["base_crs"]);
             let kind = if mercator { CrsKind::WebMercator } else { CrsKind::Projected };
-            Ok(Facts { name, kind, claimed_epsg, north_first, metres_per_unit: Some(metres), datum, bound, gauss })
+            let metres_per_unit = Some(metres);
+            Ok(Facts { name, kind, claimed_epsg, north_first, metres_per_unit, datum, misnamed_cgcs2000, bound, gauss })
         }
         "GeographicCRS" | "ProjectedCRS" => Err("it has a third axis; give its horizontal CRS".to_owned()),
         "CompoundCRS" => Err("it has a height; give its horizontal CRS".to_owned()),
@@ -113,6 +118,19 @@ fn datum_of(geographic: &Value) -> String {
     let datum = text(&geographic["datum"], "name");
     let name = if datum.is_empty() { text(&geographic["datum_ensemble"], "name") } else { datum };
     name.trim_end_matches(" ensemble").to_owned()
+}
+
+/// Programs spell the datum's name in their own ways, which PROJ takes for datums that it knows nothing of.
+fn is_misnamed_cgcs2000(geographic: &Value) -> bool {
+    let name = datum_of(geographic);
+    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let spelt = ["china2000", "cgcs2000", "chinageodeticcoordinatesystem2000"];
+    let ellipsoid = &geographic["datum"]["ellipsoid"];
+    let number = |key: &str| ellipsoid[key].as_f64().unwrap_or_default();
+    let same =
+        is(number("semi_major_axis"), 6_378_137.0) && (number("inverse_flattening") - 298.257_222_101).abs() < 1e-9;
+    let greenwich = geographic["datum"]["prime_meridian"].is_null();
+    name != "China 2000" && spelt.contains(&letters.strip_prefix('d').unwrap_or(&letters)) && same && greenwich
 }
 
 /// Mercator's projections and their relatives blow areas up with latitude.

@@ -41,6 +41,23 @@ fn a_datum_without_a_published_transformation_is_refused() {
 }
 
 #[test]
+fn cgcs2000_is_known_by_its_other_names() {
+    for datum in ["D_CGCS2000", "CGCS2000", "CGCS_2000", "China_2000", "D_China_Geodetic_Coordinate_System_2000"] {
+        let (grid, plain) = (crs("EPSG:4526").to_esri_wkt().unwrap(), Crs::stored().to_esri_wkt().unwrap());
+        for (wkt, code) in [(grid, 4526), (plain, 4490)] {
+            let renamed =
+                wkt.replace("D_China_2000", datum).replace("GCS_China_Geodetic_Coordinate_System_2000", "GCS_CGCS");
+            assert_eq!(crs(&renamed).epsg(), Some(code), "{renamed}");
+            let other = renamed.replace("298.257222101", "298.3");
+            assert!(
+                matches!(other.parse::<Crs>(), Err(CrsError::NoTransformation { .. })),
+                "another ellipsoid: {other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn own_parameters_make_an_old_datum_usable() {
     let old =
         Command::new("projinfo").args(["EPSG:2434", "-o", "WKT1:GDAL", "-q"]).output().expect("projinfo of proj-bin");
