@@ -5,6 +5,7 @@
 
 mod raw;
 mod read;
+mod split;
 mod write;
 
 pub use read::read;

@@ -4,22 +4,16 @@
 //! comes as written: nothing is closed, turned or dropped, save heights, which are counted.
 //!
 //! Question: why not `geojson::FeatureReader`? It looks for the first `[` of the file (which may be that of a
-//! `bbox`), never sees the members before and after `features`, and stops at the first bad feature. Here
-//! `serde_json` streams the outer document, each feature is isolated as raw text, and the `geojson` crate
-//! reads its geometry, so that one bad feature costs one row. Properties are taken from the raw text, because
-//! a parsed number no longer tells a whole number beyond 64 bits from a fraction.
+//! `bbox`), never sees the members before and after `features`, and stops at the first bad feature. Here the
+//! outer document is taken apart by [`super::split`], each feature is isolated as raw text, and the `geojson`
+//! crate reads its geometry, so that one bad feature costs one row. Properties are taken from the raw text,
+//! because a parsed number no longer tells a whole number beyond 64 bits from a fraction.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    fs::File,
-    io::{self, BufRead, BufReader},
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 
 use ::geojson::{Geometry, GeometryValue, Position};
 use geo::Coord;
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -29,10 +23,11 @@ use crate::{
 
 use super::{
     super::{
-        Column, Contents, CrsClaim, FormatError, Row, RowId, Source, Visit, broken, open, refused_by_system,
+        Column, Contents, CrsClaim, FormatError, Row, RowId, Source, Visit, broken, open,
         tally::{Tally, about_row},
     },
     raw::{Members, Pairs},
+    split::Input,
 };
 
 /// Streams the features of a file.
@@ -47,83 +42,24 @@ pub fn read(source: &Source, visit: &mut Visit<'_>) -> Result<Contents, FormatEr
         )));
     }
     let (file, _) = open(&source.path)?;
-    let mut input = Counted { inner: BufReader::with_capacity(1 << 16, file), bytes: 0, lines: 1 };
+    let mut input = Input::new(file, &source.path);
     let mut tally = Tally::default();
-    skip_mark(&mut input, &source.path, &mut tally)?;
-    let mut reading = Reading {
-        path: &source.path,
-        visit,
-        columns: Vec::new(),
-        places: HashMap::new(),
-        rows: 0,
-        tally,
-        crs: None,
-        stopped: None,
-    };
+    if input.skip_mark()? {
+        tally.note("byte-order-mark", "", 1, || {
+            "the file begins with a byte order mark, which GeoJSON does not have; it is skipped".to_owned()
+        });
+    }
+    let mut reading =
+        Reading { path: &source.path, visit, columns: Vec::new(), places: HashMap::new(), rows: 0, tally, crs: None };
     let mut documents = 0;
-    while input.next_document().map_err(|error| refused_by_system(&source.path, error))? {
+    while input.next_document()? {
         documents += 1;
-        let mut json = serde_json::Deserializer::from_reader(&mut input);
-        let outcome = Document(&mut reading).deserialize(&mut json);
-        if let Err(error) = outcome {
-            return Err(reading.failure(&error, &input));
-        }
+        reading.document(&mut input)?;
     }
     if documents == 0 {
         return Err(broken(&source.path, "is empty: a GeoJSON file holds at least one object"));
     }
     Ok(reading.contents())
-}
-
-/// Skips a byte order mark; refuses UTF-16.
-fn skip_mark(input: &mut Counted, path: &Path, tally: &mut Tally) -> Result<(), FormatError> {
-    let head = input.inner.fill_buf().map_err(|error| refused_by_system(path, error))?;
-    match head {
-        [0xEF, 0xBB, 0xBF, ..] => {
-            input.inner.consume(3);
-            input.bytes += 3;
-            tally.note("byte-order-mark", "", 1, || {
-                "the file begins with a byte order mark, which GeoJSON does not have; it is skipped".to_owned()
-            });
-            Ok(())
-        }
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, b'{', ..] | [b'{', 0, ..] => {
-            Err(broken(path, "is UTF-16: GeoJSON is UTF-8; save it as UTF-8"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A reader that knows where it is.
-struct Counted {
-    inner: BufReader<File>,
-    bytes: u64,
-    lines: u64,
-}
-
-impl Counted {
-    /// Skips what may stand between two documents; false at the end of the file.
-    fn next_document(&mut self) -> io::Result<bool> {
-        loop {
-            let Some(byte) = self.inner.fill_buf()?.first().copied() else { return Ok(false) };
-            // RFC 8142 puts a record separator before each document.
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1E) {
-                return Ok(true);
-            }
-            self.inner.consume(1);
-            self.bytes += 1;
-            self.lines += u64::from(byte == b'\n');
-        }
-    }
-}
-
-impl io::Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(into)?;
-        self.bytes += count as u64;
-        self.lines += into[..count].iter().filter(|byte| **byte == b'\n').count() as u64;
-        Ok(count)
-    }
 }
 
 /// What is known while a file is read.
@@ -135,8 +71,6 @@ struct Reading<'r, 'v> {
     rows: u64,
     tally: Tally,
     crs: Option<CrsClaim>,
-    /// Why reading stopped, where that was not the parser's doing.
-    stopped: Option<FormatError>,
 }
 
 impl Reading<'_, '_> {
@@ -153,41 +87,60 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn failure(self, error: &serde_json::Error, input: &Counted) -> FormatError {
-        if let Some(stopped) = self.stopped {
-            return stopped;
+    /// Reads one object of the file to its end.
+    fn document(&mut self, input: &mut Input<'_>) -> Result<(), FormatError> {
+        let mut members: Vec<(String, String)> = Vec::new();
+        let (mut buffer, mut collected) = (Vec::new(), false);
+        input.expect(b'{', "a GeoJSON object")?;
+        let mut more = input.unless(b'}')?;
+        while more {
+            input.value(&mut buffer)?;
+            let name: String =
+                serde_json::from_slice(&buffer).map_err(|error| input.broken(&error.to_string(), self.rows))?;
+            input.expect(b':', "a colon")?;
+            if name == "features" {
+                if std::mem::replace(&mut collected, true) {
+                    return Err(input.broken("the member \"features\" stands twice", self.rows));
+                }
+                self.collection(input, &mut buffer)?;
+            } else {
+                input.value(&mut buffer)?;
+                let text = input.text(&buffer, self.rows)?;
+                if let Err(error) = serde_json::from_str::<de::IgnoredAny>(text) {
+                    return Err(input.broken(&error.to_string(), self.rows));
+                }
+                match name.as_str() {
+                    "crs" => self.crs = crs_of(text),
+                    _ => members.push((name, text.to_owned())),
+                }
+            }
+            more = input.comma_or(b'}')?;
         }
-        if let Some(kind) = error.io_error_kind() {
-            return refused_by_system(self.path, kind.into());
-        }
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or_default();
-        let hint = match error.classify() {
-            serde_json::error::Category::Eof => "; the file is cut off",
-            _ if what.contains("unicode code point") => "; GeoJSON is UTF-8, convert the file",
-            _ => "",
-        };
-        broken(
-            self.path,
-            format!(
-                "is not GeoJSON: {what} (line {}, byte {}, after {} features){hint}",
-                input.lines, input.bytes, self.rows
-            ),
-        )
+        self.finish(&members, collected)
     }
 
-    /// Stops the parser with an error of ours.
-    fn stop<E: de::Error>(&mut self, error: FormatError) -> E {
-        self.stopped = Some(error);
-        E::custom("stopped")
+    fn collection(&mut self, input: &mut Input<'_>, buffer: &mut Vec<u8>) -> Result<(), FormatError> {
+        input.expect(b'[', "an array of features")?;
+        let mut more = input.unless(b']')?;
+        while more {
+            input.value(buffer)?;
+            let text = input.text(buffer, self.rows)?;
+            self.feature(text).map_err(|error| match error {
+                Trouble::Syntax(what) => input.broken(&what, self.rows - 1),
+                Trouble::Receiver(error) => error,
+            })?;
+            more = input.comma_or(b']')?;
+        }
+        Ok(())
     }
 
-    fn feature(&mut self, raw: &RawValue) -> Result<(), FormatError> {
+    fn feature(&mut self, text: &str) -> Result<(), Trouble> {
         self.rows += 1;
         let number = self.rows;
         let mut row = Row { number, id: None, shape: None, values: Vec::new(), findings: Vec::new() };
-        match serde_json::from_str::<Members<'_>>(raw.get()) {
+        match serde_json::from_str::<Members<'_>>(text) {
             Ok(members) => self.fill(&mut row, &members),
+            Err(error) if !error.is_data() => return Err(Trouble::Syntax(error.to_string())),
             Err(error) => row.findings.push(about_row(
                 number,
                 Weight::Refused,
@@ -195,7 +148,7 @@ impl Reading<'_, '_> {
                 format!("features[{}]: {error}", number - 1),
             )),
         }
-        (self.visit)(&self.columns, row)
+        (self.visit)(&self.columns, row).map_err(Trouble::Receiver)
     }
 
     fn fill(&mut self, row: &mut Row, members: &Members<'_>) {
@@ -385,73 +338,26 @@ impl Build {
     }
 }
 
-/// One document of a file.
-struct Document<'d, 'r, 'v>(&'d mut Reading<'r, 'v>);
-
-impl<'de> DeserializeSeed<'de> for Document<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Document<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a GeoJSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let reading = self.0;
-        let mut members: Vec<(String, Box<RawValue>)> = Vec::new();
-        let mut collected = false;
-        while let Some(name) = map.next_key::<String>()? {
-            match name.as_str() {
-                "features" if collected => return Err(de::Error::custom("the member \"features\" stands twice")),
-                "features" => {
-                    collected = true;
-                    map.next_value_seed(Features(&mut *reading))?;
-                }
-                "crs" => reading.crs = crs_of(&map.next_value::<Box<RawValue>>()?),
-                _ => members.push((name, map.next_value()?)),
-            }
-        }
-        reading.document(&members, collected).map_err(|error| reading.stop(error))
-    }
-}
-
-/// The array of features of a collection.
-struct Features<'d, 'r, 'v>(&'d mut Reading<'r, 'v>);
-
-impl<'de> DeserializeSeed<'de> for Features<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Features<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of features")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut features: A) -> Result<(), A::Error> {
-        while let Some(raw) = features.next_element::<Box<RawValue>>()? {
-            self.0.feature(&raw).map_err(|error| self.0.stop(error))?;
-        }
-        Ok(())
-    }
+/// Why a feature was not taken.
+enum Trouble {
+    /// Its text is no JSON.
+    Syntax(String),
+    /// The receiver of the rows stopped.
+    Receiver(FormatError),
 }
 
 impl Reading<'_, '_> {
+    /// A document that is one feature.
+    fn lone(&mut self, text: &str) -> Result<(), FormatError> {
+        self.feature(text).map_err(|error| match error {
+            Trouble::Syntax(what) => broken(self.path, format!("is not GeoJSON: {what}")),
+            Trouble::Receiver(error) => error,
+        })
+    }
+
     /// What a document is, once all its members are known.
-    fn document(&mut self, members: &[(String, Box<RawValue>)], collected: bool) -> Result<(), FormatError> {
-        let member = |name: &str| members.iter().find(|(given, _)| given == name).map(|(_, raw)| raw.get());
+    fn finish(&mut self, members: &[(String, String)], collected: bool) -> Result<(), FormatError> {
+        let member = |name: &str| members.iter().find(|(given, _)| given == name).map(|(_, raw)| raw.as_str());
         let kind = member("type").and_then(|raw| serde_json::from_str::<String>(raw).ok());
         match kind.as_deref() {
             Some("FeatureCollection") if collected => Ok(()),
@@ -459,17 +365,11 @@ impl Reading<'_, '_> {
             Some(kind) if collected => {
                 Err(broken(self.path, format!("has \"features\", but its type is {kind:?}, not \"FeatureCollection\"")))
             }
-            Some("Feature") => self.feature(&object_of(members)),
+            Some("Feature") => self.lone(&object_of(members)),
             Some(
                 "Point" | "MultiPoint" | "LineString" | "MultiLineString" | "Polygon" | "MultiPolygon"
                 | "GeometryCollection",
-            ) => {
-                let geometry = object_of(members);
-                let feature = format!(r#"{{"type":"Feature","geometry":{}}}"#, geometry.get());
-                drop(geometry);
-                let feature = RawValue::from_string(feature).map_err(|error| broken(self.path, error.to_string()))?;
-                self.feature(&feature)
-            }
+            ) => self.lone(&format!(r#"{{"type":"Feature","geometry":{}}}"#, object_of(members))),
             Some(kind) => Err(broken(self.path, format!("is JSON, but its type {kind:?} is none of GeoJSON's"))),
             None => {
                 let esri = member("geometryType").is_some() || member("fields").is_some();
@@ -481,21 +381,21 @@ impl Reading<'_, '_> {
 }
 
 /// An object of members that were read one by one.
-fn object_of(members: &[(String, Box<RawValue>)]) -> Box<RawValue> {
-    let mut text = String::with_capacity(members.iter().map(|(name, raw)| name.len() + raw.get().len() + 8).sum());
+fn object_of(members: &[(String, String)]) -> String {
+    let mut text = String::with_capacity(members.iter().map(|(name, raw)| name.len() + raw.len() + 8).sum());
     for (name, raw) in members {
         text.push(if text.is_empty() { '{' } else { ',' });
         text.push_str(&serde_json::Value::from(name.as_str()).to_string());
         text.push(':');
-        text.push_str(raw.get());
+        text.push_str(raw);
     }
     text.push('}');
-    RawValue::from_string(text).expect("members that were parsed make an object")
+    text
 }
 
 /// What the `crs` member of GeoJSON 2008 says.
-fn crs_of(raw: &RawValue) -> Option<CrsClaim> {
-    let value: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+fn crs_of(raw: &str) -> Option<CrsClaim> {
+    let value: serde_json::Value = serde_json::from_str(raw).ok()?;
     if value.is_null() {
         // "No CRS can be assumed", GeoJSON 2008 §3.
         return Some(CrsClaim::Silent);
@@ -504,7 +404,7 @@ fn crs_of(raw: &RawValue) -> Option<CrsClaim> {
     let name = match (property("name").and_then(serde_json::Value::as_str), property("code")) {
         (Some(name), _) => name.to_owned(),
         (None, Some(serde_json::Value::Number(code))) => format!("EPSG:{code}"),
-        _ => return Some(CrsClaim::Unreadable(raw.get().chars().take(200).collect())),
+        _ => return Some(CrsClaim::Unreadable(raw.chars().take(200).collect())),
     };
     Some(claim_of(&name))
 }

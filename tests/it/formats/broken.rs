@@ -45,8 +45,10 @@ fn what_is_no_geojson_is_refused_with_its_place() {
     for (bytes, parts) in [
         (&b""[..], &["is empty"][..]),
         (b" \n ", &["is empty"]),
-        (b"hello", &["is not GeoJSON", "byte 1"]),
+        (b"hello", &["is not GeoJSON: 'h' where a GeoJSON object should stand", "byte 0"]),
         (b"PK\x03\x04", &["is not GeoJSON"]),
+        (b"{\"type\":\"FeatureCollection\",\"features\":[{]}", &["is not GeoJSON"]),
+        (b"{\"type\":nul}", &["is not GeoJSON"]),
         (b"[1,2]", &["is not GeoJSON", "a GeoJSON object"]),
         (b"{\"a\":1}", &["no member \"type\""]),
         (b"{\"type\":\"Topology\"}", &["type \"Topology\" is none of GeoJSON's"]),
@@ -57,7 +59,7 @@ fn what_is_no_geojson_is_refused_with_its_place() {
         (b"{\"type\":\"FeatureCollection\",\"features\":[]} x", &["is not GeoJSON", "line 1"]),
         (&utf16, &["UTF-16"]),
         (&gbk, &["UTF-8, convert"]),
-        (cut, &["cut off", "after 1 features", "byte 143"]),
+        (cut, &["is cut off at line 1, byte 143"]),
     ] {
         let what = complaint("a.geojson", bytes);
         for part in parts {
