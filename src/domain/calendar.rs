@@ -117,7 +117,7 @@ pub fn write_date_time(out: &mut Vec<u8>, milliseconds: i64) {
     put_two(&mut text, 4, of_day / 60_000 % 60);
     put_two(&mut text, 7, of_day / 1000 % 60);
     out.extend_from_slice(&text);
-    if of_day % 1000 != 0 {
+    if !of_day.is_multiple_of(1000) {
         let mut fraction = *b".000";
         fraction[1] = b'0' + (of_day % 1000 / 100) as u8;
         put_two(&mut fraction, 2, of_day % 100);

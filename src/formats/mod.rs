@@ -286,6 +286,14 @@ fn refused_by_system(path: &Path, source: std::io::Error) -> FormatError {
     FormatError::Io { path: path.display().to_string(), source }
 }
 
+/// An error of reading a part whose end the file should hold: cut off, or refused by the operating system.
+fn short_read(path: &Path, what: &str, source: std::io::Error) -> FormatError {
+    match source.kind() {
+        std::io::ErrorKind::UnexpectedEof => broken(path, what),
+        _ => refused_by_system(path, source),
+    }
+}
+
 /// Opens a file to be read, and its length.
 fn open(path: &Path) -> Result<(std::fs::File, u64), FormatError> {
     let file = std::fs::File::open(path).map_err(|error| refused_by_system(path, error))?;

@@ -118,8 +118,13 @@ fn index_size(features: u64, node_size: u16) -> Option<u64> {
 fn column_of(column: FgbColumn<'_>) -> (Column, ColumnType) {
     let declared = match column.type_() {
         ColumnType::Bool => Some(FieldType::Boolean),
-        ColumnType::Byte | ColumnType::UByte | ColumnType::Short | ColumnType::UShort => Some(FieldType::Integer),
-        ColumnType::Int | ColumnType::UInt | ColumnType::Long => Some(FieldType::Integer),
+        ColumnType::Byte
+        | ColumnType::UByte
+        | ColumnType::Short
+        | ColumnType::UShort
+        | ColumnType::Int
+        | ColumnType::UInt
+        | ColumnType::Long => Some(FieldType::Integer),
         ColumnType::Float | ColumnType::Double => Some(FieldType::Real),
         ColumnType::String | ColumnType::Json => Some(FieldType::Text),
         ColumnType::DateTime if column.metadata() == Some(IS_A_DAY) => Some(FieldType::Date),
@@ -253,10 +258,8 @@ fn real(number: f64, column: &Column, row: &Row, tally: &mut Tally) -> Value {
 }
 
 fn moment(text: &str, column: &Column, row: &mut Row, tally: &mut Tally) -> Value {
-    if column.declared == Some(FieldType::Date) || text.len() == 10 {
-        if let Ok(days) = calendar::parse_date(text) {
-            return Value::Date(days);
-        }
+    if let Ok(days) = calendar::parse_date(text) {
+        return Value::Date(days);
     }
     if let Ok(ms) = calendar::parse_date_time(text) {
         return Value::DateTime(ms);
@@ -282,7 +285,7 @@ fn slice<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], String> {
 }
 
 fn text<'b>(bytes: &mut &'b [u8]) -> Result<&'b str, String> {
-    std::str::from_utf8(slice(bytes)?).map_err(|_| "a text of its properties is not UTF-8".to_owned())
+    std::str::from_utf8(slice(bytes)?).map_err(|error| format!("a text of its properties is not UTF-8: {error}"))
 }
 
 /// Why a geometry makes no shape.

@@ -174,19 +174,21 @@ impl Reading<'_, '_> {
     }
 
     fn id_of(&mut self, raw: &RawValue, row: u64) -> Option<RowId> {
-        match raw.get().as_bytes().first()? {
-            b'n' => None,
-            b'"' => serde_json::from_str(raw.get()).ok().map(RowId::Text),
-            _ => match raw.get().parse() {
-                Ok(number) => Some(RowId::Number(number)),
-                Err(_) => {
-                    if !raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-                        self.tally.note("odd-id", "", row, || "an id is neither text nor number".to_owned());
-                    }
-                    Some(RowId::Text(raw.get().to_owned()))
-                }
-            },
+        let text = raw.get();
+        if text == "null" {
+            return None;
         }
+        if let Ok(number) = text.parse() {
+            return Some(RowId::Number(number));
+        }
+        if let Ok(name) = serde_json::from_str(text) {
+            return Some(RowId::Text(name));
+        }
+        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            self.tally
+                .note("odd-id", "", row, || "an id is neither text nor number; it is kept as it stands".to_owned());
+        }
+        Some(RowId::Text(text.to_owned()))
     }
 
     fn properties(&mut self, row: &mut Row, raw: &RawValue, path: &str) {
@@ -201,16 +203,14 @@ impl Reading<'_, '_> {
         row.values.resize(self.columns.len(), Value::Null);
         let mut seen = vec![false; self.columns.len()];
         for (name, raw) in pairs {
-            let place = match self.places.get(name.as_ref()) {
-                Some(place) => *place,
-                None => {
-                    self.places.insert(name.clone().into_owned(), self.columns.len());
-                    self.columns.push(Column { name: name.clone().into_owned(), declared: None });
-                    row.values.push(Value::Null);
-                    seen.push(false);
-                    self.columns.len() - 1
-                }
-            };
+            let known = self.places.get(name.as_ref()).copied();
+            let place = known.unwrap_or_else(|| {
+                self.places.insert(name.clone().into_owned(), self.columns.len());
+                self.columns.push(Column { name: name.clone().into_owned(), declared: None });
+                row.values.push(Value::Null);
+                seen.push(false);
+                self.columns.len() - 1
+            });
             if std::mem::replace(&mut seen[place], true) {
                 let message = format!("{path}.properties has {name:?} twice; which of them holds is not said");
                 row.findings.push(about_row(row.number, Weight::Refused, "duplicate-member", message));

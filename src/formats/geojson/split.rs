@@ -111,7 +111,7 @@ impl<'p> Input<'p> {
     /// A value as text.
     pub fn text<'v>(&self, value: &'v [u8], rows: u64) -> Result<&'v str, FormatError> {
         std::str::from_utf8(value)
-            .map_err(|_| self.broken("text that is not UTF-8; GeoJSON is UTF-8, convert the file", rows))
+            .map_err(|error| self.broken(&format!("{error}; GeoJSON is UTF-8, convert the file"), rows))
     }
 
     /// An error at the place of the input.
@@ -149,8 +149,7 @@ impl<'p> Input<'p> {
     }
 
     fn consume(&mut self, count: usize) {
-        let lines = self.inner.buffer()[..count].iter().filter(|byte| **byte == b'\n').count();
-        self.lines += lines as u64;
+        self.lines += self.inner.buffer()[..count].iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
         self.bytes += count as u64;
         self.inner.consume(count);
     }

@@ -236,7 +236,7 @@ fn unpack_one(
         }
     }
     let mut packed = archive.by_index(entry.index).map_err(|error| broken_archive(path, error))?;
-    let allowed = packed.compressed_size().saturating_mul(LARGEST_RATIO).max(FREE_SIZE).min(LARGEST_MEMBER);
+    let allowed = packed.compressed_size().saturating_mul(LARGEST_RATIO).clamp(FREE_SIZE, LARGEST_MEMBER);
     let mut out = File::create(to).map_err(|error| refused_by_system(to, error))?;
     let copied = io::copy(&mut (&mut packed).take(allowed + 1), &mut out).map_err(|error| match error.kind() {
         io::ErrorKind::StorageFull => refused_by_system(to, error),

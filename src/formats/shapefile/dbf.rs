@@ -1,4 +1,4 @@
-//! Reading the table of a shapefile (`.dbf`, dBASE III to 5 and FoxPro's number types).
+//! Reading the table of a shapefile (`.dbf`, dBASE III to 5 and `FoxPro`'s number types).
 //!
 //! Question: why not the `dbase` crate? It stops at the first value that is not of its column's type, decodes field
 //! names with the encoding of the rows only in part, and says nothing of deleted rows or of text cut in the
@@ -16,7 +16,7 @@ use encoding_rs::Encoding;
 
 use crate::domain::{calendar, feature::Value, schema::FieldType};
 
-use super::super::{FormatError, broken, open, refused_by_system};
+use super::super::{FormatError, broken, open, refused_by_system, short_read};
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -73,10 +73,11 @@ impl Table {
     /// [`FormatError::Broken`] where the header cannot be true.
     pub fn open(path: &Path, named: &Path) -> Result<Self, FormatError> {
         let wrong = |what: String| broken(named, format!("its .dbf {what}"));
+        let short = |error| short_read(named, "its .dbf is cut off in its header", error);
         let (file, length) = open(path)?;
         let mut input = BufReader::with_capacity(1 << 16, file);
         let mut head = [0; 32];
-        input.read_exact(&mut head).map_err(|_| wrong("is cut off in its header".to_owned()))?;
+        input.read_exact(&mut head).map_err(short)?;
         let count = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         let first = u64::from(u16::from_le_bytes([head[8], head[9]]));
         let row_width = usize::from(u16::from_le_bytes([head[10], head[11]]));
@@ -84,7 +85,7 @@ impl Table {
             return Err(wrong(format!("is no table: a header of {first} bytes, rows of {row_width}")));
         }
         let mut descriptors = vec![0; first as usize - 32];
-        input.read_exact(&mut descriptors).map_err(|_| wrong("is cut off in its header".to_owned()))?;
+        input.read_exact(&mut descriptors).map_err(short)?;
         let fields = fields_of(&descriptors, row_width).map_err(wrong)?;
         let held = (length - first) / row_width as u64;
         if u64::from(count) > held {
@@ -168,7 +169,7 @@ fn fields_of(descriptors: &[u8], row_width: usize) -> Result<Vec<Field>, String>
     let blocks = descriptors.chunks_exact(32).take_while(|block| block[0] != 0x0D);
     let described: Vec<&[u8]> = blocks.collect();
     let total = |wide: bool| described.iter().map(|block| width_of(block, wide)).sum::<usize>();
-    // Clipper and FoxPro use the byte of the decimals as the upper half of a text's width.
+    // Clipper and `FoxPro` use the byte of the decimals as the upper half of a text's width.
     let wide = total(false) + 1 != row_width && total(true) + 1 == row_width;
     let needed = total(wide) + 1;
     if needed > row_width {
@@ -224,10 +225,8 @@ fn number_cell(bytes: &[u8], field: &Field) -> Cell {
         return Cell::Value(Value::Null);
     }
     let Ok(text) = std::str::from_utf8(text) else { return Cell::Bad(shown(bytes)) };
-    if field.kind == b'N' && field.decimals == 0 {
-        if let Ok(number) = text.parse() {
-            return Cell::Value(Value::Integer(number));
-        }
+    if let (b'N', 0, Ok(number)) = (field.kind, field.decimals, text.parse()) {
+        return Cell::Value(Value::Integer(number));
     }
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
     match text.parse::<f64>() {

@@ -20,7 +20,7 @@ use geo::Coord;
 use crate::ground::shape::{Shape, ShapeKind};
 
 use super::{
-    super::{FormatError, broken, open, refused_by_system},
+    super::{FormatError, broken, open, refused_by_system, short_read},
     rings,
 };
 
@@ -121,7 +121,9 @@ impl Records {
 /// Reads a header of a hundred bytes; the length that it states, in bytes.
 fn read_head(input: &mut BufReader<File>, named: &Path, what: &str) -> Result<u64, FormatError> {
     let mut head = [0; HEAD as usize];
-    input.read_exact(&mut head).map_err(|_| broken(named, format!("its {what} is cut off in its header")))?;
+    input
+        .read_exact(&mut head)
+        .map_err(|error| short_read(named, &format!("its {what} is cut off in its header"), error))?;
     if head[..4] != 9994_i32.to_be_bytes() {
         return Err(broken(named, format!("its {what} is no part of a shapefile: it does not begin with 9994")));
     }
@@ -137,7 +139,7 @@ fn read_offsets(shx: &Path, named: &Path, shp_length: u64) -> Result<Vec<u64>, F
     let (file, length) = open(shx)?;
     let mut input = BufReader::with_capacity(1 << 16, file);
     let stated = read_head(&mut input, named, ".shx")?;
-    if stated > length || (stated - HEAD) % 8 != 0 {
+    if stated > length || !(stated - HEAD).is_multiple_of(8) {
         return Err(broken(
             named,
             format!(
@@ -286,7 +288,9 @@ mod tests {
         content.extend_from_slice(&[0; 32]);
         content.extend_from_slice(&(parts.len() as i32).to_le_bytes());
         content.extend_from_slice(&claimed_points.to_le_bytes());
-        parts.iter().for_each(|part| content.extend_from_slice(&part.to_le_bytes()));
+        for part in parts {
+            content.extend_from_slice(&part.to_le_bytes());
+        }
         (0..points * 2).for_each(|i| content.extend_from_slice(&(i as f64).to_le_bytes()));
         content
     }

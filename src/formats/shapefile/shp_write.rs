@@ -211,7 +211,9 @@ fn multi_point(coords: &[Coord]) -> Vec<u8> {
     let mut content = 8_i32.to_le_bytes().to_vec();
     content.extend_from_slice(&Bounds::around(coords).map_or([0; 32], bounds_bytes));
     content.extend_from_slice(&(coords.len() as i32).to_le_bytes());
-    coords.iter().for_each(|at| push_position(&mut content, *at));
+    for at in coords {
+        push_position(&mut content, *at);
+    }
     content
 }
 

@@ -96,9 +96,9 @@ impl Evidence {
     pub fn new(names: impl Iterator<Item = Vec<u8>>) -> Self {
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         let names: Vec<Vec<u8>> = names.filter(|name| !name.is_ascii()).collect();
-        names.iter().for_each(|name| {
+        for name in &names {
             detector.feed(name, false);
-        });
+        }
         let guessable = [(BIG5, 0), (EUC_KR, 0), (SHIFT_JIS, 0)];
         Self { detector, fed: 0, rows: 0, utf8: 0, gb18030: 0, guessable, names }
     }
@@ -212,7 +212,9 @@ mod tests {
 
     fn verdict_on(names: &[&[u8]], rows: &[&[u8]]) -> Chosen {
         let mut evidence = Evidence::new(names.iter().map(|name| name.to_vec()));
-        rows.iter().for_each(|row| evidence.look_at(std::iter::once(*row)));
+        for row in rows {
+            evidence.look_at(std::iter::once(*row));
+        }
         evidence.verdict()
     }
 

@@ -266,9 +266,10 @@ fn a_record_whose_content_lies_costs_its_row() {
 
 #[test]
 fn a_shapefile_without_its_table_or_cut_off_is_refused() {
+    type Change = fn(&Path);
     for (change, part) in [
         (
-            (|path: &Path| std::fs::remove_file(path.with_extension("dbf")).unwrap()) as fn(&Path),
+            (|path: &Path| std::fs::remove_file(path.with_extension("dbf")).unwrap()) as Change,
             "needs its .dbf: c.dbf holds the attributes",
         ),
         (|path| truncate(path, 5000), "is cut off: its header states"),
@@ -303,7 +304,8 @@ fn values_that_are_none_of_their_type_are_told_by_row() {
 #[test]
 fn archives_that_try_something_are_refused_by_rule() {
     let plain = SimpleFileOptions::default();
-    let zip = |fill: &dyn Fn(&mut ZipWriter<std::io::Cursor<Vec<u8>>>)| {
+    type InMemory = ZipWriter<std::io::Cursor<Vec<u8>>>;
+    let zip = |fill: &dyn Fn(&mut InMemory)| {
         let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
         fill(&mut archive);
         archive.finish().unwrap().into_inner()

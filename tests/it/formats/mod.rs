@@ -1,5 +1,7 @@
 //! Exchange formats: real files, round trips, GDAL's opinion of what is written, and files that are broken.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests may fail as tests do")]
+
 mod broken;
 mod memory;
 mod real_files;
@@ -85,7 +87,7 @@ fn faults(findings: &[Finding]) -> Vec<&str> {
 
 fn says(contents: &Contents) -> &Crs {
     match &contents.crs {
-        CrsClaim::Says(crs) => crs,
+        CrsClaim::Says(crs) | CrsClaim::ByFormat(crs) => crs,
         other => panic!("the file says {other:?}"),
     }
 }
@@ -123,7 +125,7 @@ struct OgrLayer {
 
 fn ogrinfo(path: &Path) -> OgrLayer {
     let mut path = path.to_str().expect("paths of tests are UTF-8").to_owned();
-    if path.ends_with(".zip") {
+    if Path::new(&path).extension().is_some_and(|ending| ending == "zip") {
         path.insert_str(0, "/vsizip/");
     }
     let said = said_by("ogrinfo", &["-so", "-al", &path]);

@@ -78,7 +78,11 @@ fn gdal_reads_the_same_names_and_values_from_the_gbk_files() {
 #[test]
 fn the_counties_lie_where_gdal_says() {
     let (_, rows) = read_path(&gbk("cpg"));
-    let bounds = rows.iter().filter_map(|row| row.shape.as_ref()?.view().bounds()).reduce(|a, b| a.union(b)).unwrap();
+    let bounds = rows
+        .iter()
+        .filter_map(|row| row.shape.as_ref()?.view().bounds())
+        .reduce(mutu::ground::shape::Bounds::union)
+        .unwrap();
     let [west, south, east, north] = ogrinfo(&gbk("cpg")).extent.unwrap();
     for (ours, theirs) in [(bounds.min.x, west), (bounds.min.y, south), (bounds.max.x, east), (bounds.max.y, north)] {
         assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
@@ -100,8 +104,11 @@ fn the_cadastre_of_cambridge_reads_whole_in_its_feet() {
         for (name, line) in names.iter().zip(said) {
             assert!(line.starts_with(&format!("{name}: ")), "{name}: {line}");
         }
-        let bounds =
-            rows.iter().filter_map(|row| row.shape.as_ref()?.view().bounds()).reduce(|a, b| a.union(b)).unwrap();
+        let bounds = rows
+            .iter()
+            .filter_map(|row| row.shape.as_ref()?.view().bounds())
+            .reduce(mutu::ground::shape::Bounds::union)
+            .unwrap();
         let [west, south, east, north] = theirs.extent.unwrap();
         for (ours, theirs) in [(bounds.min.x, west), (bounds.min.y, south), (bounds.max.x, east), (bounds.max.y, north)]
         {

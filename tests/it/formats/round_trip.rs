@@ -107,7 +107,9 @@ fn normal(shape: &Shape) -> Shape {
     let mut normal = Shape::new(kind);
     for part in parts {
         for ring in part {
-            ring.iter().for_each(|at| normal.push((*at).into()));
+            for at in ring {
+                normal.push(at.into());
+            }
             normal.end_ring();
         }
         normal.end_part();
@@ -142,7 +144,11 @@ fn come_back(
     let theirs = ogrinfo(&path);
     assert_eq!(theirs.count, 4, "{}", theirs.said);
     assert!(!theirs.said.contains("ERROR") && !theirs.said.contains("Warning"), "{}", theirs.said);
-    let bounds = features.iter().filter_map(|f| f.shape.as_ref()?.view().bounds()).reduce(|a, b| a.union(b)).unwrap();
+    let bounds = features
+        .iter()
+        .filter_map(|f| f.shape.as_ref()?.view().bounds())
+        .reduce(mutu::ground::shape::Bounds::union)
+        .unwrap();
     let ours = [bounds.min.x, bounds.min.y, bounds.max.x, bounds.max.y];
     for (ours, theirs) in ours.iter().zip(theirs.extent.unwrap()) {
         assert!((ours - theirs).abs() < 1e-6, "{name}: {ours} {theirs}");

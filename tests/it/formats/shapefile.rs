@@ -96,7 +96,7 @@ fn numbers_of_any_size_come_back_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.shp");
     let numbers =
-        [0.1, -0.0, 1e-300, f64::MAX, f64::MIN_POSITIVE, 38_412_345.678_901_234, 1.0 / 3.0, 123_456_789_012_345.6];
+        [0.1, -0.0, 1e-300, f64::MAX, f64::MIN_POSITIVE, 38_412_345.678_901_23, 1.0 / 3.0, 123_456_789_012_345.6];
     let features: Vec<Feature> = numbers
         .iter()
         .zip([0, -1, i64::MAX, i64::MIN, 1, 2, 3, 4])
