@@ -62,7 +62,13 @@ fn believe(crs: &Crs, extent: &Bounds) -> Result<(), PlannerError> {
         if degrees.intersects(extent) {
             return Ok(());
         }
-        let hint = if fits(&survey_grid(), extent) { ": they look like EPSG:4547" } else { "" };
+        let hint = if fits(&survey_grid(), extent) {
+            ": they look like EPSG:4547"
+        } else if degrees.intersects(&exchanged(extent)) {
+            ": x and y look exchanged, x must be the longitude"
+        } else {
+            ""
+        };
         return Err(PlannerError::CrsDoubtful(format!(
             "{box_text} are no degrees, but {crs} has longitude and latitude{hint}; say the right one with --crs"
         )));
@@ -70,11 +76,9 @@ fn believe(crs: &Crs, extent: &Bounds) -> Result<(), PlannerError> {
     if fits(crs, extent) {
         return Ok(());
     }
-    let swapped =
-        Bounds { min: Coord { x: extent.min.y, y: extent.min.x }, max: Coord { x: extent.max.y, y: extent.max.x } };
     let hint = if degrees.contains(extent) {
         "they look like degrees"
-    } else if fits(crs, &swapped) {
+    } else if fits(crs, &exchanged(extent)) {
         "x and y look exchanged: x must be the easting, y the northing"
     } else {
         "they lie far outside its area of use"
@@ -93,6 +97,12 @@ fn fits(crs: &Crs, extent: &Bounds) -> bool {
         Coord { x: extent.max.x, y: extent.min.y },
     ];
     crs.to_stored(&mut places).is_ok() && places.iter().all(|place| area.widened(BELIEVABLE).holds(*place))
+}
+
+/// The box with x and y exchanged.
+fn exchanged(extent: &Bounds) -> Bounds {
+    let turn = |at: Coord| Coord { x: at.y, y: at.x };
+    Bounds { min: turn(extent.min), max: turn(extent.max) }
 }
 
 /// The county's grid without zone prefix, by which a hint is given.

@@ -58,7 +58,7 @@ struct Ids {
     numbers: u64,
     texts: u64,
     none: u64,
-    negative: bool,
+    not_positive: bool,
 }
 
 /// Reads a file once and tells what it holds.
@@ -88,7 +88,7 @@ impl Gathered {
         match &row.id {
             Some(RowId::Number(number)) => {
                 self.ids.numbers += 1;
-                self.ids.negative |= *number < 0;
+                self.ids.not_positive |= *number < 1;
             }
             Some(RowId::Text(_)) => self.ids.texts += 1,
             None => self.ids.none += 1,
@@ -147,7 +147,7 @@ impl Gathered {
 
 impl Ids {
     fn numbering(&self) -> Numbering {
-        if self.numbers > 0 && self.texts == 0 && self.none == 0 && !self.negative {
+        if self.numbers > 0 && self.texts == 0 && self.none == 0 && !self.not_positive {
             Numbering::AsInFile
         } else if self.texts > 0 || self.numbers > 0 {
             Numbering::CountedWithColumn
@@ -158,7 +158,7 @@ impl Ids {
 
     fn finding(&self) -> Option<Finding> {
         (self.numbering() == Numbering::CountedWithColumn).then(|| {
-            let message = "the file's ids are not all whole numbers from 0: features are numbered from 1 and the \
+            let message = "the file's ids are not all whole numbers from 1: features are numbered from 1 and the \
                            file's ids are kept in a column of their own";
             note("ids-kept-in-column", message.to_owned())
         })

@@ -42,7 +42,8 @@ struct Answer {
 
 impl Answer {
     fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     fn header(&self, name: &str) -> &str {
@@ -66,7 +67,8 @@ fn send(method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
 
 /// A path as a browser sends it: everything outside ASCII, and spaces, percent-encoded.
 fn encode(path: &str) -> String {
-    path.bytes().map(|b| if b.is_ascii_graphic() && b != b'"' { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    let stays = |b: u8| b.is_ascii_graphic() && !b"\"<>^`{|}\\".contains(&b);
+    path.bytes().map(|b| if stays(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn get(path: &str) -> Answer {
@@ -181,7 +183,9 @@ fn a_box_finds_what_a_look_at_every_box_gives() {
     let all = all_pages("/collections/villages/items");
     let inside = |f: &&Value| {
         let c = &f["geometry"]["coordinates"];
-        c.is_array() && (112.8..=112.95).contains(&c[0].as_f64().unwrap()) && (22.6..=22.7).contains(&c[1].as_f64().unwrap())
+        c.is_array()
+            && (112.8..=112.95).contains(&c[0].as_f64().unwrap())
+            && (22.6..=22.7).contains(&c[1].as_f64().unwrap())
     };
     let expected: BTreeSet<i64> = all.iter().filter(inside).map(|f| f["id"].as_i64().unwrap()).collect();
     assert!(expected.len() > 3);
@@ -190,7 +194,9 @@ fn a_box_finds_what_a_look_at_every_box_gives() {
     assert_eq!(ids(&json_of("/collections/villages/items?bbox=112.8,22.6,0,112.95,22.7,100")), expected);
     assert_eq!(ids(&json_of("/collections/villages/items?bbox=22.6,112.8,22.7,112.95&bbox-crs=EPSG:4326")), expected);
     assert_eq!(
-        ids(&json_of("/collections/villages/items?bbox=22.6,112.8,22.7,112.95&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490")),
+        ids(&json_of(
+            "/collections/villages/items?bbox=22.6,112.8,22.7,112.95&bbox-crs=http://www.opengis.net/def/crs/EPSG/0/4490"
+        )),
         expected
     );
 }
@@ -248,10 +254,18 @@ fn what_makes_no_sense_is_refused_by_name() {
 
 #[test]
 fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_not_allowed() {
-    for path in ["/nothing", "/collections/nix", "/collections/nix/items", "/collections/parcels/items/0",
-        "/collections/parcels/items/abc", "/collections/parcels/items/99999999999999999999", "/collections/..%2f..%2fetc",
-        "/collections/PARCELS", "/assets/../Cargo.toml", "/assets/%2e%2e/index.html"]
-    {
+    for path in [
+        "/nothing",
+        "/collections/nix",
+        "/collections/nix/items",
+        "/collections/parcels/items/0",
+        "/collections/parcels/items/abc",
+        "/collections/parcels/items/99999999999999999999",
+        "/collections/..%2f..%2fetc",
+        "/collections/PARCELS",
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e/index.html",
+    ] {
         let answer = get(path);
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(answer.json()["code"], "not-found", "{path}");
@@ -276,7 +290,9 @@ fn answers_are_compressed_where_asked_and_closed_to_other_origins() {
     assert_eq!(brotli.header("content-encoding"), "br");
     let foreign = send(Method::GET, "/collections", &[("origin", "http://evil.test")]);
     assert_eq!(foreign.header("access-control-allow-origin"), "");
-    assert!(!String::from_utf8_lossy(&send(Method::GET, "/collections", &[("host", "evil.test")]).body).contains("evil"));
+    assert!(
+        !String::from_utf8_lossy(&send(Method::GET, "/collections", &[("host", "evil.test")]).body).contains("evil")
+    );
 }
 
 #[test]
@@ -309,10 +325,15 @@ fn statistics_are_what_the_items_add_up_to() {
         entry.1 += (p["area_m2"].as_f64().unwrap() * 100.0).round() as i64;
     }
     let answer = json_of("/collections/parcels/statistics?group-by=town&unit=m2");
-    let counted: BTreeMap<String, (u64, i64)> = answer["groups"].as_array().unwrap().iter().map(|group| {
-        let hundredths = (group["area"].as_f64().unwrap() * 100.0).round() as i64;
-        (group["key"]["town"].as_str().unwrap().to_owned(), (group["count"].as_u64().unwrap(), hundredths))
-    }).collect();
+    let counted: BTreeMap<String, (u64, i64)> = answer["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| {
+            let hundredths = (group["area"].as_f64().unwrap() * 100.0).round() as i64;
+            (group["key"]["town"].as_str().unwrap().to_owned(), (group["count"].as_u64().unwrap(), hundredths))
+        })
+        .collect();
     assert_eq!(counted, by_town);
     assert_eq!(answer["overlap"]["pairs"], 0);
 }
@@ -322,7 +343,10 @@ fn the_targets_stand_beside_what_is_measured() {
     let targets = json_of("/targets");
     let target = |id: &str| targets["targets"].as_array().unwrap().iter().find(|t| t["id"] == id).unwrap().clone();
     let remediation = target("L01");
-    assert_eq!((remediation["value"].as_f64(), remediation["value_m2"].as_f64()), (Some(20_000.0), Some(13_333_333.33)));
+    assert_eq!(
+        (remediation["value"].as_f64(), remediation["value_m2"].as_f64()),
+        (Some(20_000.0), Some(13_333_333.33))
+    );
     let filter = encode(remediation["filter"].as_str().unwrap());
     let counted = json_of(&format!("/collections/parcels/statistics?unit=mu&filter={filter}"));
     let measured = &remediation["measured"];
@@ -341,7 +365,8 @@ fn figures_that_disagree_are_both_kept_with_their_sources() {
     assert_eq!((fact("G02")["quantity"].as_str(), fact("G02")["source"]["id"].as_str()), (Some("7.5"), Some("S3")));
     assert_eq!(fact("G03")["source"]["id"], "S4");
     assert!(fact("G02")["conflicts_with"].as_array().unwrap().contains(&"G03".into()));
-    let conflict = known["conflicts"].as_array().unwrap().iter().find(|c| c["facts"].as_array().unwrap().contains(&"G02".into()));
+    let conflict =
+        known["conflicts"].as_array().unwrap().iter().find(|c| c["facts"].as_array().unwrap().contains(&"G02".into()));
     assert_eq!(conflict.unwrap()["in_force"], "G03");
 }
 

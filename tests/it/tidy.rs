@@ -35,10 +35,10 @@ const ENGINES: [(&str, &[&str]); 11] = [
     ("geopackage_core", &["src/gpkg/"]),
     ("axum", &["src/api/"]),
     ("clap", &["src/cli/"]),
-    ("shapefile::", &["src/formats/shapefile"]),
-    ("flatgeobuf::", &["src/formats/flatgeobuf"]),
-    ("geojson::", &["src/formats/geojson"]),
-    ("rust_embed", &["src/api/embed.rs", "src/seeds/"]),
+    ("::shapefile::", &["src/formats/shapefile"]),
+    ("::flatgeobuf::", &["src/formats/flatgeobuf"]),
+    ("::geojson::", &["src/formats/geojson"]),
+    ("rust_embed", &["src/api/embed.rs"]),
 ];
 
 /// Files over the budget of 600 lines, with the reason. The list shrinks.

@@ -41,6 +41,7 @@ fn request<'a>(group_by: &[&str]) -> Request<'a> {
         decimals: None,
         filter: None,
         bounds: None,
+        among: None,
         overlaps: None,
     }
 }
