@@ -17,10 +17,11 @@ use rusqlite::{Connection, Error, OpenFlags, config::DbConfig, functions::Functi
 use super::{GpkgError, blob};
 
 /// How long a statement waits for another program that is writing.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A cell of a foreign file holds at most so many bytes: room for any geometry that fits into memory twice.
-const LONGEST_CELL: i32 = 512 << 20;
+/// A row holds at most so many bytes, whoever wrote it: what is stored can be read, and no file makes a reader
+/// allocate more.
+const LONGEST_ROW: i32 = 512 << 20;
 
 /// Together 100 million steps of the engine: a row of 2,000 columns needs some thousands.
 const STEPS_PER_BATCH: i32 = 10_000;
@@ -49,7 +50,6 @@ pub fn open_to_read(path: &Path, still: bool) -> rusqlite::Result<Connection> {
     };
     let conn = prepared(conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_CELL)?;
     Ok(conn)
 }
 
@@ -136,6 +136,7 @@ fn prepared(conn: Connection) -> rusqlite::Result<Connection> {
     conn.busy_timeout(PATIENCE)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_ROW)?;
     conn.set_prepared_statement_cache_capacity(64);
     add_trigger_functions(&conn)?;
     Ok(conn)

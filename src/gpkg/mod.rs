@@ -10,6 +10,7 @@ pub mod blob;
 pub mod cell;
 pub mod connection;
 pub mod foreign;
+mod rtree;
 pub mod srs;
 pub mod table;
 

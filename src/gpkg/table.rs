@@ -6,7 +6,7 @@
 use geopackage_core::{ddl, ident, triggers, version};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{GpkgError, cell, srs};
+use super::{GpkgError, cell, rtree, srs};
 use crate::{
     domain::{
         layer::{GeometryClass, Layer},
@@ -196,7 +196,7 @@ impl Table {
                 triggers::EXTENSION_SCOPE
             ],
         )?;
-        self.add_to_index(conn, boxes)?;
+        rtree::fill(conn, &triggers::rtree_table_name(&self.name, geometry), boxes)?;
         self.create_triggers(conn)
     }
 

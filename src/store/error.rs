@@ -17,10 +17,9 @@ pub enum StoreError {
         /// Which process, as ` (process n)`; empty where it cannot be told.
         holder: String,
     },
-    /// Another program is writing to the file, and went on for longer than five seconds.
-    #[error(
-        "another program is writing to the workspace: save and close its edits there, then try again; nothing was changed"
-    )]
+    /// Another program holds the file (it writes, or it reads while the mode must change), for longer than five
+    /// seconds.
+    #[error("another program holds the workspace: save and close its edits there, then try again; nothing was changed")]
     Busy,
     /// The file is no workspace of ours.
     #[error("{path} is not a Mutu workspace: {why}")]

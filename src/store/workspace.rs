@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
@@ -240,8 +241,16 @@ fn single_file(conn: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Empties the log into the file, where no other program holds on to it; what is in the log is safe there too.
+/// Empties the log into the file, where no other program holds on to it; what is in the log is safe there too,
+/// so nobody is waited for.
 pub(super) fn empty_log(conn: &Connection) -> Result<(), StoreError> {
+    conn.busy_timeout(Duration::ZERO)?;
+    let emptied = checkpoint(conn);
+    conn.busy_timeout(connection::PATIENCE)?;
+    emptied
+}
+
+fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
     match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         Ok(()) => Ok(()),
         Err(error) => match error.sqlite_error_code() {

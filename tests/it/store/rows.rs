@@ -7,7 +7,7 @@ use mutu::{
         schema::{Field, FieldType, Schema},
     },
     ground::shape::{Shape, ShapeKind},
-    store::{How, StoreError, Workspace},
+    store::{How, Reader, StoreError, Workspace},
 };
 use proptest::prelude::*;
 
@@ -241,6 +241,31 @@ fn readers_on_other_threads_see_the_rows_of_their_range() {
     });
     let ids: Vec<i64> = halves.into_iter().flat_map(|half| half.join().unwrap()).collect();
     assert_eq!(ids, (1..=1000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reader_sees_the_moment_of_its_opening_and_keeps_nobody_from_closing() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("甲"), 5);
+    let reader = Reader::open(&place.path).unwrap();
+    import(&mut workspace, &layer("乙"), 7);
+    assert_eq!((reader.seq(), reader.layers().len(), reader.fid_range("甲").unwrap()), (1, 1, Some((1, 5))));
+    workspace.close().unwrap();
+    let mut seen = Vec::new();
+    reader
+        .scan("甲", None, &mut |row| {
+            seen.push(row.to_feature()?);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, (1..=5).map(feature).collect::<Vec<_>>());
+    assert_eq!(reader.check().unwrap(), []);
+    drop(reader);
+    let workspace = Workspace::open(&place.path).unwrap();
+    assert_eq!((workspace.recovered(), features(&workspace, "乙").len()), (None, 7));
+    workspace.close().unwrap();
+    assert!(!place.beside("-wal").exists() && !place.beside("-shm").exists());
 }
 
 fn any_value(kind: FieldType) -> BoxedStrategy<Value> {
