@@ -121,7 +121,7 @@ pub(super) fn to_box(rings: &[&[Coord]], wanted: &Bounds, holds: impl Fn(Coord) 
         return joined;
     }
     let clipped = || -> Vec<Vec<Coord>> { rings.iter().filter_map(|ring| clipped(ring, wanted)).collect() };
-    match join(stretches, wanted) {
+    match join(&stretches, wanted) {
         Some(loops) => {
             joined.extend(loops);
             let (found, simple) = (twice_area(&joined), clipped());
@@ -209,7 +209,7 @@ fn along_sides(c: Coord, wanted: &Bounds) -> f64 {
 
 /// Joins stretches along the sides: from where one leaves, counter-clockwise, to where the next enters.
 /// None where two leave or enter one after the other.
-fn join(stretches: Vec<Stretch>, wanted: &Bounds) -> Option<Vec<Vec<Coord>>> {
+fn join(stretches: &[Stretch], wanted: &Bounds) -> Option<Vec<Vec<Coord>>> {
     let mut ends: Vec<(f64, bool, usize)> = Vec::with_capacity(stretches.len() * 2);
     for (i, stretch) in stretches.iter().enumerate() {
         ends.push((stretch.enters, true, i));

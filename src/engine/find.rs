@@ -1,7 +1,7 @@
 //! Finding features by place: by box, by point, by surface, by nearness.
 //!
 //! The index names candidates by their boxes; here each is decided on its geometry. Edges are straight in
-//! longitude and latitude, as GeoJSON and every web map draw them (RFC 7946 §3.1.1); predicates are robust
+//! longitude and latitude, as `GeoJSON` and every web map draw them (RFC 7946 §3.1.1); predicates are robust
 //! (Shewchuk, Adaptive precision floating-point arithmetic, 1997). Distances are measured in a plane that
 //! is true to scale at the place asked for: right to 1e-4 within ten kilometres.
 //!
@@ -50,6 +50,7 @@ pub fn in_box(table: &Table, wanted: Bounds) -> impl Iterator<Item = Row> + '_ {
 }
 
 /// Surfaces that hold a place, boundary included, and points and lines within `tolerance_m` of it; in no order.
+#[must_use]
 pub fn at_point(table: &Table, at: Coord, tolerance_m: f64) -> Vec<Row> {
     let plane = TruePlane::at(at);
     let reach = plane.widest_degrees(tolerance_m);

@@ -4,6 +4,9 @@
 //! The parcels tile 0.55° × 0.40° near Heshan, share all their vertices with their neighbours, have 14 of them,
 //! and come in the order of no map, as in a register; zones are stars of 500 to 5,000 vertices.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+#![expect(clippy::many_single_char_names, reason = "x, y, a, b, t are what they are in geometry")]
+
 use std::{hint::black_box, time::Instant};
 
 use geo::Coord;
@@ -31,7 +34,7 @@ use mutu::{
 const WEST: f64 = 112.45;
 const SOUTH: f64 = 22.45;
 
-/// Reproducible numbers (SplitMix64).
+/// Reproducible numbers (`SplitMix64`).
 fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -226,6 +229,7 @@ fn grouping(table: &Table, layer: &Layer) {
         decimals: None,
         filter,
         bounds: None,
+        among: None,
         overlaps: None,
     };
     let groups =
@@ -249,6 +253,7 @@ fn overlaying(table: &Table, layer: &Layer, zone_table: &Table) {
             decimals: None,
             filter: None,
             bounds: None,
+            among: None,
             overlaps: None,
         };
         if basis == Basis::Planar {

@@ -217,27 +217,29 @@ impl<'a> Known<'a> {
     fn order(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Boolean(a), Self::Boolean(b)) => Some(a.cmp(b)),
-            (Self::Integer(a), Self::Integer(b)) => Some(a.cmp(b)),
             (Self::Real(a), Self::Real(b)) => a.partial_cmp(b),
             (Self::Integer(a), Self::Real(b)) => order_of_mixed(*a, *b),
             (Self::Real(a), Self::Integer(b)) => order_of_mixed(*b, *a).map(Ordering::reverse),
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) => Some(a.cmp(b)),
-            (Self::DateTime(a), Self::DateTime(b)) => Some(a.cmp(b)),
+            (Self::Integer(a), Self::Integer(b)) | (Self::DateTime(a), Self::DateTime(b)) => Some(a.cmp(b)),
             _ => None,
         }
     }
 }
+
+/// 2⁶³: whole numbers lie below it.
+const BEYOND_WHOLE: f64 = -(i64::MIN as f64);
 
 /// The order of a whole and a real number, exact where conversion would round.
 fn order_of_mixed(whole: i64, real: f64) -> Option<Ordering> {
     if real.is_nan() {
         return None;
     }
-    if real >= 9_223_372_036_854_775_808.0 {
+    if real >= BEYOND_WHOLE {
         return Some(Ordering::Less);
     }
-    if real < -9_223_372_036_854_775_808.0 {
+    if real < -BEYOND_WHOLE {
         return Some(Ordering::Greater);
     }
     let floor = real.floor();

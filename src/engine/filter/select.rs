@@ -183,8 +183,11 @@ impl Bound {
     }
 }
 
+/// Takes a word check's slot, its column and what it says of a word.
+type SeeWordCheck<'s> = dyn FnMut(usize, usize, &dyn Fn(&str) -> bool) + 's;
+
 impl Test {
-    fn each_word_check(&self, see: &mut dyn FnMut(usize, usize, &dyn Fn(&str) -> bool)) {
+    fn each_word_check(&self, see: &mut SeeWordCheck<'_>) {
         match self {
             Self::All(tests) | Self::Any(tests) => tests.iter().for_each(|test| test.each_word_check(see)),
             Self::Not(test) => test.each_word_check(see),

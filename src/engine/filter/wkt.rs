@@ -97,7 +97,9 @@ fn path(parser: &mut Parser<'_>, shape: &mut Shape, least: usize, own_part: bool
     if least == 4 && path.first() != path.last() {
         return Err(parser.bad_literal(at, "closed ring"));
     }
-    path.into_iter().for_each(|c| shape.push(c));
+    for c in path {
+        shape.push(c);
+    }
     shape.end_ring();
     if own_part {
         shape.end_part();
@@ -128,9 +130,8 @@ fn bbox(parser: &mut Parser<'_>, at: usize) -> Result<Node, FilterError> {
         }
         Ok(())
     })?;
-    let [west, south, east, north] = match numbers[..] {
-        [w, s, e, n] | [w, s, _, e, n, _] => [w, s, e, n],
-        _ => return Err(parser.bad_literal(at, "box of four or six numbers")),
+    let ([west, south, east, north] | [west, south, _, east, north, _]) = numbers[..] else {
+        return Err(parser.bad_literal(at, "box of four or six numbers"));
     };
     let good = west.abs() <= 180.0 && east.abs() <= 180.0 && south >= -90.0 && south <= north && north <= 90.0;
     if !good {

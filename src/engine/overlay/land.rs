@@ -44,10 +44,6 @@ impl Rings {
         self.0.is_empty()
     }
 
-    pub(super) fn bounds(&self) -> Option<Bounds> {
-        self.0.iter().map(|ring| Bounds::around(&ring.0)).reduce(|a, b| Some(a?.union(b?)))?
-    }
-
     pub(super) fn length_m(&self) -> f64 {
         self.0.iter().map(|ring| twice_area_and_length(&ring.0).1).sum()
     }

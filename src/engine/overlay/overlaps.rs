@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     engine::{
         filter::Selection,
-        find::{Place, closed_edges, place_in, turn},
+        find::{Place, closed_edges, holds, place_in, turn},
         table::{Row, Table},
     },
     ground::{
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-use super::land::{Land, Rings};
+use super::{land::Land, plane::twice_area_and_length};
 
 /// Edges longer than this (degrees, about 300 m) may bulge across a neighbour's by more than a millimetre.
 const LONG_EDGE_DEGREES: f64 = 0.0027;
@@ -56,7 +56,9 @@ impl Overlaps {
             .par_chunks(512)
             .flat_map_iter(|rows| {
                 let mut found = Vec::new();
-                rows.iter().for_each(|row| later_overlapping(table, *row, &mut found));
+                for row in rows {
+                    later_overlapping(table, *row, &mut found);
+                }
                 found
             })
             .collect();
@@ -144,12 +146,7 @@ fn later_overlapping(table: &Table, row: Row, found: &mut Vec<(i64, i64, Row, Ro
 fn share_land(table: &Table, a: Row, b: Row) -> bool {
     let land = |row| Land::of(table, row, Basis::Ellipsoidal).map(|land| land.surfaces().rings);
     let (Some(a), Some(b)) = (land(a), land(b)) else { return false };
-    near_each_other(&a, &b).is_some_and(|(a, b)| a.and(&b).m2 > 0.0)
-}
-
-/// Both, unless their boxes lie apart.
-fn near_each_other<'r>(a: &'r Rings, b: &'r Rings) -> Option<(&'r Rings, &'r Rings)> {
-    a.bounds()?.intersects(&b.bounds()?).then_some((a, b))
+    a.and(&b).m2 > 0.0
 }
 
 /// An edge of one of two neighbours, near the other.
@@ -171,7 +168,7 @@ fn surely_apart((a, a_bounds): (ShapeRef<'_>, &Bounds), (b, b_bounds): (ShapeRef
     }
     let (Some(mut a_edges), Some(mut b_edges)) = (edges_near(a, &common), edges_near(b, &common)) else { return false };
     if a_edges.is_empty() && b_edges.is_empty() {
-        return !(super::super::find::holds(a, common.center()) && super::super::find::holds(b, common.center()));
+        return !(holds(a, common.center()) && holds(b, common.center()));
     }
     for of_a in &mut a_edges {
         for of_b in &mut b_edges {
@@ -256,7 +253,7 @@ fn turns_left(shape: ShapeRef<'_>, number: usize) -> bool {
     for rings in shape.parts() {
         for (place, ring) in rings.enumerate() {
             if at == number {
-                let (twice, _) = super::plane::twice_area_and_length(ring);
+                let (twice, _) = twice_area_and_length(ring);
                 return (twice > 0.0) == (place == 0);
             }
             at += 1;

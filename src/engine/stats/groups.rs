@@ -72,7 +72,9 @@ impl Numbers<'_> {
 
     fn multiply(&mut self, stride: u64) {
         let (Self::Coded { by_code: numbers, .. } | Self::Rows(numbers)) = self;
-        numbers.iter_mut().for_each(|number| *number *= stride);
+        for number in numbers {
+            *number *= stride;
+        }
     }
 }
 
@@ -107,7 +109,9 @@ impl<'t> Grouping<'t> {
             (0..table.segments().len()).map(|segment| list.number(table, segment, property)).collect();
         let stride = self.count;
         self.count = stride.checked_mul(list.values.len() as u64).ok_or(StatsError::TooManyGroups)?;
-        added.iter_mut().for_each(|numbers| numbers.multiply(stride));
+        for numbers in &mut added {
+            numbers.multiply(stride);
+        }
         self.numbers.iter_mut().zip(added).for_each(|(all, numbers)| all.push(numbers));
         self.values.push(list.values);
         Ok(())

@@ -131,7 +131,7 @@ pub(super) fn answer(
 }
 
 fn area(basis: Basis, hundredths: i128) -> Result<Area, UnitError> {
-    let hundredths = i64::try_from(hundredths).map_err(|_| UnitError::Overflow)?;
+    let hundredths = i64::try_from(hundredths).ok().ok_or(UnitError::Overflow)?;
     Ok(Area::from_hundredths_m2(basis, hundredths))
 }
 

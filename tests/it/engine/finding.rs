@@ -25,7 +25,9 @@ fn scattered(seed: u64, count: usize) -> Vec<(Option<Shape>, Vec<Value>)> {
                 let mut line = Shape::new(ShapeKind::LineString);
                 let path: Vec<Coord> =
                     (0..4).map(|_| place(at.0 + dice.roll() * 100.0, at.1 + dice.roll() * 100.0)).collect();
-                path.into_iter().for_each(|c| line.push(c));
+                for c in path {
+                    line.push(c);
+                }
                 line.end_ring();
                 line.end_part();
                 line

@@ -91,7 +91,9 @@ fn together(parts: &[Shape]) -> Shape {
     let mut shape = Shape::new(ShapeKind::MultiPolygon);
     for part in parts {
         for ring in part.view().rings() {
-            ring.iter().for_each(|c| shape.push(*c));
+            for c in ring {
+                shape.push(*c);
+            }
             shape.end_ring();
         }
         shape.end_part();
@@ -99,7 +101,7 @@ fn together(parts: &[Shape]) -> Shape {
     shape
 }
 
-/// Reproducible numbers in 0..1 (SplitMix64).
+/// Reproducible numbers in 0..1 (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
