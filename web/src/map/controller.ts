@@ -88,6 +88,8 @@ export class MapController {
     const wanted = new Set(this.looks.filter((look) => look.visible).map((look) => look.layer.id));
     for (const id of this.signatures.keys()) if (!wanted.has(id)) this.remove(id);
     for (const look of this.looks) if (look.visible) this.put(look);
+    // Where nothing differed the map would stay silent; whoever waits for it to be idle is told.
+    this.map.triggerRepaint();
   }
 
   private put(look: Look): void {

@@ -88,7 +88,8 @@ export class AppState {
   /** Takes over an address that was typed or went back to. */
   followHash(): void {
     const { view, unread } = parseHash(location.hash);
-    this.view = view;
+    // An address without a place leaves the map where it is.
+    this.view = { ...view, camera: view.camera ?? this.view.camera };
     this.unread = unread;
   }
 
