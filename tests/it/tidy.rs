@@ -190,3 +190,46 @@ fn the_source_has_no_open_ends() {
         }
     }
 }
+
+/// Licences under which a dependency may be shipped inside the binary; `deny.toml` says the same to cargo-deny.
+const LICENCES: [&str; 14] = [
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "BSL-1.0",
+    "Unlicense",
+    "0BSD",
+    "MIT-0",
+];
+
+/// Whether an SPDX expression leaves a choice that we can ship: one side of each `OR`, every side of each `AND`.
+fn can_ship(expression: &str) -> bool {
+    let plain = expression.replace(['(', ')'], " ").replace('/', " OR ");
+    // Without brackets `AND` binds closer; the expressions in use are flat or brackets around an `OR` list.
+    if expression.contains('(') {
+        return plain.split(" AND ").all(|side| side.split(" OR ").any(|name| LICENCES.contains(&name.trim())));
+    }
+    plain.split(" OR ").any(|side| side.split(" AND ").all(|name| LICENCES.contains(&name.trim())))
+}
+
+#[test]
+fn every_dependency_has_a_licence_that_we_can_ship() {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"]);
+    let output = cargo.current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert!(packages.len() > 100, "cargo metadata lists only {} packages", packages.len());
+    let name = |package: &serde_json::Value| format!("{} ({})", package["name"], package["license"]);
+    let refused: Vec<String> =
+        packages.iter().filter(|package| !package["license"].as_str().is_some_and(can_ship)).map(name).collect();
+    assert!(refused.is_empty(), "{}", refused.join(", "));
+}
