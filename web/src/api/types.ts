@@ -75,8 +75,11 @@ export interface Statistics {
 
 export interface Measured {
   basis: Basis;
-  unit: Unit;
-  area: number | string;
+  unit: string;
+  /** The land; null where the target is a count or a percentage. */
+  area?: number | string | null;
+  /** What is reached in the unit of the target. */
+  value?: number | string;
   decimals?: number;
   count?: number;
   share?: number | null;
@@ -93,7 +96,7 @@ export interface Target {
   unit: string;
   period?: { from?: string | null; to?: string | null } | null;
   sources?: { document: string; date?: string; text?: string }[];
-  layer: string;
+  layer?: string;
   filter?: string | null;
   definition?: { zh: string; en: string };
   measured?: Measured | null;
