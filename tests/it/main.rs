@@ -9,5 +9,6 @@ mod fault;
 mod formats;
 mod geopackage;
 mod measure;
+mod real_input;
 mod store;
 mod tidy;
