@@ -96,7 +96,7 @@ fn same(wanted: FieldType, found: FieldType) -> Result<(), CellError> {
 /// [`CellError::NotADate`] outside the years 0 to 9999.
 pub fn date_text(days: i32) -> Result<String, CellError> {
     let date = Date::from_days_since_epoch(days);
-    let date = date.map_err(|_| CellError::NotADate { given: format!("day {days}"), wanted: "date" })?;
+    let date = date.ok().ok_or_else(|| CellError::NotADate { given: format!("day {days}"), wanted: "date" })?;
     Ok(date.to_string())
 }
 
@@ -107,7 +107,7 @@ pub fn date_text(days: i32) -> Result<String, CellError> {
 pub fn moment_text(ms: i64) -> Result<String, CellError> {
     let wrong = || CellError::NotADate { given: format!("millisecond {ms}"), wanted: "datetime" };
     let micros = ms.checked_mul(1000).ok_or_else(wrong)?;
-    let moment = DateTime::from_micros_since_epoch(micros).map_err(|_| wrong())?;
+    let moment = DateTime::from_micros_since_epoch(micros).ok().ok_or_else(wrong)?;
     Ok(moment.to_string())
 }
 
@@ -180,7 +180,7 @@ pub const fn storage_class(raw: Raw<'_>) -> &'static str {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, CellError> {
-    std::str::from_utf8(bytes).map_err(|_| CellError::NotUtf8)
+    std::str::from_utf8(bytes).ok().ok_or(CellError::NotUtf8)
 }
 
 fn dated<T>(bytes: &[u8], wanted: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<T, CellError> {

@@ -126,7 +126,7 @@ fn uri_of(path: &str) -> String {
         match byte {
             b'\\' if cfg!(windows) => uri.push('/'),
             b'/' | b'.' | b'-' | b'_' | b':' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(byte)),
-            _ => uri += &format!("%{byte:02X}"),
+            _ => uri.extend(format!("%{byte:02X}").chars()),
         }
     }
     uri + "?immutable=1"

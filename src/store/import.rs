@@ -118,7 +118,7 @@ impl Workspace {
         let there = self.layers.iter().find(|there| there.layer.id.as_str().eq_ignore_ascii_case(layer.id.as_str()));
         let same_name = |there: &StoredLayer| there.layer.id == layer.id;
         match (how, there) {
-            (How::Create, None) | (How::Replace, None) => Ok(()),
+            (How::Create | How::Replace, None) => Ok(()),
             (How::Replace, Some(there)) if same_name(there) => Ok(()),
             (How::Create | How::Replace, Some(there)) => {
                 Err(StoreError::LayerExists { layer: layer.id.clone(), found: there.layer.id.to_string() })
