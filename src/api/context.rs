@@ -16,9 +16,9 @@ use super::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The page's own scripts, styles and workers, and nothing from elsewhere. MapLibre draws images from blobs.
-const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; \
-                           style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/// The page's own scripts, styles and workers, and nothing from elsewhere.
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'none'";
 
 /// Ids that differ between requests of this process and, by the start's time, between processes.
 fn next_id() -> String {
