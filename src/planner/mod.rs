@@ -19,7 +19,10 @@ mod targets;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -60,6 +63,8 @@ pub struct Planner {
     /// The workspace where it may be written; none where it was opened to read only.
     store: Option<Mutex<Workspace>>,
     catalog: ArcSwap<Catalog>,
+    /// Whether the catalog shows the file: then every write must show in it.
+    loaded: AtomicBool,
     recovery: Option<String>,
 }
 
@@ -78,7 +83,13 @@ impl Planner {
     /// [`PlannerError::Store`] where there is none or it is not ours.
     pub fn open_to_read(path: &Path) -> Result<Self, PlannerError> {
         drop(Reader::open(path)?);
-        Ok(Self { path: path.to_owned(), store: None, catalog: ArcSwap::default(), recovery: None })
+        Ok(Self {
+            path: path.to_owned(),
+            store: None,
+            catalog: ArcSwap::default(),
+            loaded: AtomicBool::new(false),
+            recovery: None,
+        })
     }
 
     /// Opens a workspace to read and write, and makes it where there is none.
@@ -92,7 +103,13 @@ impl Planner {
     fn of(store: Workspace) -> Self {
         let recovery = store.recovered().map(|recovery| recovery.message.clone());
         let path = store.path().to_owned();
-        Self { path, store: Some(Mutex::new(store)), catalog: ArcSwap::default(), recovery }
+        Self {
+            path,
+            store: Some(Mutex::new(store)),
+            catalog: ArcSwap::default(),
+            loaded: AtomicBool::new(false),
+            recovery,
+        }
     }
 
     /// What was found when the workspace was opened after an end that was not clean.
@@ -108,6 +125,7 @@ impl Planner {
     pub fn load(&self, progress: &mut dyn FnMut(&Progress)) -> Result<(), PlannerError> {
         let catalog = load::catalog(&self.path, progress)?;
         self.catalog.store(Arc::new(catalog));
+        self.loaded.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -140,7 +158,11 @@ impl Planner {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<ImportReport, PlannerError> {
         let mut store = self.writing()?;
-        import::import(&mut store, request, now_ms(), progress)
+        let report = import::import(&mut store, request, now_ms(), progress)?;
+        if self.loaded.load(Ordering::Acquire) {
+            self.load(progress)?;
+        }
+        Ok(report)
     }
 
     /// Measures in the background what answers will ask for: planar areas, overlaps, extents.

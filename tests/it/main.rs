@@ -9,6 +9,7 @@ mod fault;
 mod formats;
 mod geopackage;
 mod measure;
+mod planner;
 mod real_input;
 mod store;
 mod tidy;
