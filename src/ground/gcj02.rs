@@ -32,19 +32,38 @@ pub fn from_gcj02(shifted: Coord) -> Coord {
 }
 
 /// Whether coordinates are known ones shifted to GCJ-02: the share of them (over a half) that fall within 20 m
-/// of a reference vertex once they are shifted back, where far fewer do as they are.
+/// of a reference vertex once they are shifted back, where far fewer do as they are, or shifted as far in any
+/// other direction (among dense vertices many places are near one by chance).
 ///
-/// `incoming` and `reference` are in longitude and latitude. `None` where there is no such sign.
+/// `incoming` and `reference` are in longitude and latitude. `None` where there is no such sign, or where there
+/// are too few coordinates to tell.
 #[must_use]
 pub fn likely_shifted(incoming: &[Coord], reference: &[Coord]) -> Option<f64> {
+    if incoming.len() < FEWEST {
+        return None;
+    }
     let known = Vertices::of(reference);
-    let share = |place: fn(Coord) -> Coord| {
+    let share = |place: &dyn Fn(Coord) -> Coord| {
         let near = incoming.iter().filter(|at| known.has_near(place(**at))).count();
-        near as f64 / incoming.len().max(1) as f64
+        near as f64 / incoming.len() as f64
     };
-    let back = share(from_gcj02);
-    (back > 0.5 && share(|at| at) < back / 2.0).then_some(back)
+    let back = share(&from_gcj02);
+    let turned = |quarters: [f64; 2]| {
+        move |at: Coord| {
+            let offset = from_gcj02(at) - at;
+            Coord {
+                x: at.x + quarters[0] * offset.x - quarters[1] * offset.y,
+                y: at.y + quarters[1] * offset.x + quarters[0] * offset.y,
+            }
+        }
+    };
+    let elsewhere = [[0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]].map(|quarters| share(&turned(quarters)));
+    let chance = elsewhere.into_iter().fold(share(&|at| at), f64::max);
+    (back > 0.5 && chance < back / 2.0).then_some(back)
 }
+
+/// Fewer coordinates may match by chance.
+const FEWEST: usize = 12;
 
 /// Vertices by cells a little larger than the distance that counts as the same place.
 struct Vertices(FxHashMap<(i32, i32), Vec<Coord>>);

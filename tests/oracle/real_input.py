@@ -29,7 +29,7 @@ STEP_M = 70.0
 CGCS2000 = pyproj.Geod(a=6378137.0, rf=298.257222101)
 SPIKE_M = (0.001, 0.05)
 SLIVER_M = 0.1
-NOISE_M2 = 1e-6  # two neighbours that share an edge may overlap by the rounding of their vertices
+NOISE_M2 = 0.005  # less than half of the last place that is printed
 
 
 def read(path, use_column):

@@ -6,6 +6,8 @@
 //!
 //! Land that two features claim counts for the one with the smaller id.
 
+use std::sync::Arc;
+
 use geo::{Coord, kernels::Orientation};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -14,6 +16,7 @@ use crate::{
     engine::{
         filter::Selection,
         find::{Place, closed_edges, holds, place_in, turn},
+        region::Region,
         table::{Row, Table},
     },
     ground::{
@@ -22,7 +25,11 @@ use crate::{
     },
 };
 
-use super::{land::Land, plane::twice_area_and_length};
+use super::{
+    land::{Land, Rings},
+    plane::{grid_of, ring_in_plane, twice_area_and_length},
+    zones::left_of,
+};
 
 /// Edges longer than this (degrees, about 300 m) may bulge across a neighbour's by more than a millimetre.
 const LONG_EDGE_DEGREES: f64 = 0.0027;
@@ -34,6 +41,40 @@ pub struct Overlaps {
     pairs: Vec<(Row, Row)>,
     /// For each feature that comes second somewhere the features that come first.
     before: FxHashMap<Row, Vec<Row>>,
+    large: Arc<Large>,
+}
+
+/// From so many vertices on, a surface is prepared so that each of its neighbours meets only the part near it: a
+/// city's roads are often one surface that borders on thousands of parcels.
+const MANY_VERTICES: usize = 300;
+
+/// Surfaces of many vertices, by part.
+#[derive(Debug, Default)]
+struct Large(FxHashMap<Row, Vec<Region>>);
+
+impl Large {
+    fn of(table: &Table, rows: &[Row]) -> Self {
+        let prepare = |row: &Row| {
+            let shape = table.shape(*row).filter(|shape| shape.coords().len() > MANY_VERTICES)?;
+            let grid = grid_of(table.segment(*row).grid(), &shape.bounds()?);
+            let regions = shape.parts().filter_map(|rings| {
+                let rings = rings.enumerate().map(|(i, ring)| left_of(ring_in_plane(ring, grid), i == 0));
+                Region::of_rings(rings.collect())
+            });
+            Some((*row, regions.collect()))
+        };
+        Self(rows.par_iter().filter_map(prepare).collect::<Vec<_>>().into_iter().collect())
+    }
+
+    /// The rings of a feature as far as they matter in a box of the plane; those of a large one by part.
+    fn rings(&self, row: Row, land: &Land<'_>, near: &Bounds) -> Vec<Rings> {
+        match self.0.get(&row) {
+            Some(regions) => {
+                regions.iter().map(|region| Rings::new(region.within(near))).filter(|rings| !rings.is_empty()).collect()
+            }
+            None => vec![land.surfaces().rings],
+        }
+    }
 }
 
 /// What a feature loses to features with smaller ids.
@@ -52,12 +93,13 @@ impl Overlaps {
     #[must_use]
     pub fn of(table: &Table) -> Self {
         let rows: Vec<Row> = table.rows().collect();
+        let large = Large::of(table, &rows);
         let mut pairs: Vec<(i64, i64, Row, Row)> = rows
             .par_chunks(512)
             .flat_map_iter(|rows| {
                 let mut found = Vec::new();
                 for row in rows {
-                    later_overlapping(table, *row, &mut found);
+                    later_overlapping((table, &large), *row, &mut found);
                 }
                 found
             })
@@ -68,7 +110,7 @@ impl Overlaps {
         for (first, second) in &pairs {
             before.entry(*second).or_default().push(*first);
         }
-        Self { pairs, before }
+        Self { pairs, before, large: Arc::new(large) }
     }
 
     /// All pairs, by ids.
@@ -92,13 +134,13 @@ impl Overlaps {
         seconds.sort_unstable();
         let net = |(row, firsts): (&Row, &Vec<Row>)| {
             let firsts: Vec<Row> = firsts.iter().copied().filter(|first| selection.contains(*first)).collect();
-            if firsts.is_empty() { None } else { net_of(table, *row, &firsts, basis) }
+            if firsts.is_empty() { None } else { net_of((table, &self.large), *row, &firsts, basis) }
         };
         seconds.into_par_iter().filter_map(net).collect()
     }
 }
 
-fn net_of<'t>(table: &'t Table, row: Row, firsts: &[Row], basis: Basis) -> Option<Net<'t>> {
+fn net_of<'t>((table, large): (&'t Table, &Large), row: Row, firsts: &[Row], basis: Basis) -> Option<Net<'t>> {
     let land = Land::of(table, row, basis)?;
     let lost = |land: &Land<'_>| Some(Net { row, removed: land.whole(), left: None });
     let same = |first: &Row| table.shape(*first).is_some_and(|shape| shape.coords() == land.shape().coords());
@@ -109,7 +151,9 @@ fn net_of<'t>(table: &'t Table, row: Row, firsts: &[Row], basis: Basis) -> Optio
     let gross = land.measured(&left);
     for first in firsts {
         let Some(taker) = Land::of(table, *first, basis) else { continue };
-        left = left.rings.without(&taker.surfaces().rings);
+        for rings in large.rings(*first, &taker, &land.bounds_in_plane().widened(ROOM_M)) {
+            left = left.rings.without(&rings);
+        }
         if left.m2 <= 0.0 {
             return lost(&land);
         }
@@ -122,7 +166,7 @@ fn net_of<'t>(table: &'t Table, row: Row, firsts: &[Row], basis: Basis) -> Optio
 }
 
 /// Adds the pairs of a feature with overlapping features of greater id.
-fn later_overlapping(table: &Table, row: Row, found: &mut Vec<(i64, i64, Row, Row)>) {
+fn later_overlapping((table, large): (&Table, &Large), row: Row, found: &mut Vec<(i64, i64, Row, Row)>) {
     let Some(shape) = table.shape(row).filter(|shape| shape.kind().dimension() == 2) else { return };
     let Some(bounds) = shape.bounds() else { return };
     let id = table.id(row);
@@ -136,18 +180,31 @@ fn later_overlapping(table: &Table, row: Row, found: &mut Vec<(i64, i64, Row, Ro
         if surely_apart((shape, &bounds), (other_shape, &other_bounds)) {
             continue;
         }
-        if share_land(table, row, other) {
+        if share_land((table, large), row, other) {
             found.push((id, other_id, row, other));
         }
     }
 }
 
 /// Whether the common land of two features is more than a trace of rounding.
-fn share_land(table: &Table, a: Row, b: Row) -> bool {
-    let land = |row| Land::of(table, row, Basis::Ellipsoidal).map(|land| land.surfaces().rings);
-    let (Some(a), Some(b)) = (land(a), land(b)) else { return false };
-    a.and(&b).m2 > 0.0
+fn share_land((table, large): (&Table, &Large), a: Row, b: Row) -> bool {
+    let land = |row| Land::of(table, row, Basis::Ellipsoidal);
+    let (Some(a_land), Some(b_land)) = (land(a), land(b)) else { return false };
+    let (a_box, b_box) = (a_land.bounds_in_plane(), b_land.bounds_in_plane());
+    let common = Bounds {
+        min: Coord { x: a_box.min.x.max(b_box.min.x), y: a_box.min.y.max(b_box.min.y) },
+        max: Coord { x: a_box.max.x.min(b_box.max.x), y: a_box.max.y.min(b_box.max.y) },
+    };
+    if common.min.x > common.max.x || common.min.y > common.max.y {
+        return false;
+    }
+    let near = common.widened(ROOM_M);
+    let (a_rings, b_rings) = (large.rings(a, &a_land, &near), large.rings(b, &b_land, &near));
+    a_rings.iter().any(|a| b_rings.iter().any(|b| a.and(b).m2 > 0.0))
 }
+
+/// Room around a box in the plane, m, so that its sides meet no edge that matters.
+const ROOM_M: f64 = 1.0;
 
 /// An edge of one of two neighbours, near the other.
 struct Edge {

@@ -150,7 +150,7 @@ impl Zones {
 }
 
 /// An outer ring counter-clockwise, a hole clockwise: the surface to the left.
-fn left_of(mut ring: Vec<Coord>, outer: bool) -> Vec<Coord> {
+pub(super) fn left_of(mut ring: Vec<Coord>, outer: bool) -> Vec<Coord> {
     if (twice_area_and_length(&ring).0 > 0.0) != outer {
         ring.reverse();
     }
