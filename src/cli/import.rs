@@ -1,6 +1,6 @@
 //! `mutu import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     domain::report::{ImportReport, Weight},
@@ -88,7 +88,7 @@ impl Import {
         }
     }
 
-    fn request(&self, file: &PathBuf, number: usize) -> ImportRequest {
+    fn request(&self, file: &Path, number: usize) -> ImportRequest {
         let if_exists = match (self.append, self.replace) {
             (true, _) => IfExists::Append,
             (_, true) if number == 0 => IfExists::Replace,
@@ -97,7 +97,7 @@ impl Import {
             _ => IfExists::Refuse,
         };
         ImportRequest {
-            file: file.clone(),
+            file: file.to_owned(),
             layer: self.layer.clone(),
             table: self.table.clone(),
             crs: self.crs.clone(),

@@ -93,6 +93,7 @@ pub(crate) enum Outcome {
 }
 
 /// Runs the program on the process's arguments.
+#[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.verb {

@@ -44,7 +44,10 @@ pub(super) fn put_json(value: &Value) -> Result<(), Failure> {
 }
 
 /// Rows as aligned columns. Chinese characters take two places; numbers stand to the right.
+/// A cell longer than [`WIDEST`] is cut and ends in `…`: csv and json hold it whole.
 pub(super) fn columns(head: &[String], rows: &[Vec<String>]) -> String {
+    let cut = |row: &Vec<String>| row.iter().map(|cell| shortened(cell)).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = rows.iter().map(cut).collect();
     let width_of =
         |column: usize| rows.iter().map(|row| places(&row[column])).chain([places(&head[column])]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(width_of).collect();
@@ -62,6 +65,14 @@ pub(super) fn columns(head: &[String], rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The most characters of a cell.
+const WIDEST: usize = 60;
+
+fn shortened(cell: &str) -> String {
+    let flat = cell.trim_end().replace(['\n', '\r', '\t'], " ");
+    if flat.chars().count() <= WIDEST { flat } else { flat.chars().take(WIDEST - 1).chain(['…']).collect() }
 }
 
 /// Places a text takes on a terminal.

@@ -15,7 +15,7 @@ pub(super) struct Serve {
     /// The address to listen on
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The URL under which people reach the server, where that is not http://LISTEN
+    /// The URL under which people reach the server, where that is not the address
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// An origin whose pages may call the API; may be given several times

@@ -6,10 +6,7 @@
 //!
 //! Source: OGC 12-128r18.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use rusqlite::{Connection, ErrorCode, Row as Record, types::ValueRef as Raw};
 
@@ -284,7 +281,7 @@ pub fn write(
 }
 
 /// A log beside an old file would be played into the new one; and nobody means to export over a workspace.
-fn may_replace(path: &PathBuf) -> Result<(), FormatError> {
+fn may_replace(path: &std::path::Path) -> Result<(), FormatError> {
     if !path.exists() {
         return Ok(());
     }

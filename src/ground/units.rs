@@ -211,7 +211,7 @@ impl fmt::Display for Area {
 /// Square metres to hundredths, half away from zero on the decimal value of the figure.
 fn hundredths_of(m2: f64) -> Result<i64, UnitError> {
     let scaled = m2 * 100.0;
-    if !(scaled.abs() < 9e18) {
+    if scaled.is_nan() || scaled.abs() >= 9e18 {
         return Err(UnitError::NotAFigure { given: m2 });
     }
     let distance_from_tie = (scaled.abs().fract() - 0.5).abs();
@@ -222,9 +222,9 @@ fn hundredths_of(m2: f64) -> Result<i64, UnitError> {
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(m2);
     let decimal = Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text));
-    let decimal = decimal.map_err(|_| UnitError::NotAFigure { given: m2 })?;
+    let decimal = decimal.map_err(|_error| UnitError::NotAFigure { given: m2 })?;
     let rounded = (decimal * Decimal::ONE_HUNDRED).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-    i64::try_from(rounded).map_err(|_| UnitError::NotAFigure { given: m2 })
+    i64::try_from(rounded).map_err(|_error| UnitError::NotAFigure { given: m2 })
 }
 
 /// Prints `parts` with `decimals` places so that the printed parts sum to the printed total (平差).
@@ -279,7 +279,6 @@ pub fn json_number<S: serde::Serializer>(value: &Decimal, serializer: S) -> Resu
 ///
 /// # Errors
 /// The serialiser's.
-#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
 pub fn json_number_or_null<S: serde::Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => json_number(value, serializer),

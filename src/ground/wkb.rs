@@ -305,6 +305,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::string_slice, reason = "hexadecimal digits are ASCII")]
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     }

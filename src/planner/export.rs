@@ -56,6 +56,7 @@ impl Planner {
     }
 
     /// The layer of an id.
+    #[expect(clippy::unused_self, reason = "reads as a question to the planner")]
     pub(super) fn layer(&self, catalog: &Catalog, id: &str) -> Result<std::sync::Arc<LayerState>, PlannerError> {
         catalog.layer(id).cloned().ok_or_else(|| {
             let known: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();

@@ -158,7 +158,7 @@ fn free_name(name: &str, number: usize, schema: &Schema) -> String {
     };
     let trimmed = name.trim_matches('\0');
     if trimmed.is_empty() {
-        return (number + 1..).map(|n| format!("column_{n}")).find(|n| is_free(n)).unwrap_or_default();
+        return (number + 1..usize::MAX).map(|n| format!("column_{n}")).find(|n| is_free(n)).unwrap_or_default();
     }
     if is_free(trimmed) {
         return trimmed.to_owned();
@@ -167,7 +167,7 @@ fn free_name(name: &str, number: usize, schema: &Schema) -> String {
     if is_free(&given) {
         return given;
     }
-    (2..).map(|n| format!("{trimmed}_{n}")).find(|n| is_free(n)).unwrap_or(given)
+    (2..u32::MAX).map(|n| format!("{trimmed}_{n}")).find(|n| is_free(n)).unwrap_or(given)
 }
 
 /// A value as its column's type holds it. The inference makes sure that it can.

@@ -108,7 +108,7 @@ impl Gathered {
     /// Keeps the first vertex of every so-many-th shape, thinning out as the file goes on.
     fn sample(&mut self, coords: &[Coord]) {
         self.shapes += 1;
-        if self.shapes % self.stride == 0 {
+        if self.shapes.is_multiple_of(self.stride) {
             self.samples.extend(coords.iter().take(if self.shapes < 100 { 200 } else { 1 }));
         }
         if self.samples.len() > SAMPLES {

@@ -147,6 +147,7 @@ impl Import<'_> {
     /// [`StoreError::Refused`] for an id below 1, another number of values than columns, or a value that is
     /// not of its column's type (also NaN, infinity, a year after 9999); [`StoreError::DuplicateId`];
     /// [`StoreError::DiskFull`]. After an error of the disk the import is over and has left nothing.
+    #[expect(clippy::missing_panics_doc, reason = "the statement is prepared a line above its use")]
     pub fn put(
         &mut self,
         id: Option<i64>,

@@ -68,7 +68,7 @@ fn prepare(catalog: &Catalog, parcels: &LayerState, task: &str) {
         let _ = parcels.overlaps();
     }
     if task.starts_with("overlay") {
-        drop(catalog.layer("zones").map(|zones| zones.zones().is_ok()));
+        let _ready = catalog.layer("zones").map(|zones| zones.zones().is_ok());
     }
 }
 

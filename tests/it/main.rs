@@ -1,5 +1,8 @@
 //! The integration tests, in one binary.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a test that cannot go on has failed")]
+#![expect(clippy::float_cmp, reason = "figures that must be the very ones")]
+
 mod api;
 mod cli;
 mod crs;

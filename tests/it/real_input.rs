@@ -308,7 +308,7 @@ fn two_years_stand_beside_each_other_and_their_difference_is_that_of_the_files()
     let [before, after] = &city().years;
     let ours = [0, 1].map(|year| statistics(year, "planar"));
     let count = |answer: &Value| whole(&answer["total"], "count") as i64;
-    assert_eq!(count(&ours[1]) - count(&ours[0]), -44);
+    assert_eq!(count(ours[1]) - count(ours[0]), -44);
     let change = number(&ours[1]["total"], "area") - number(&ours[0]["total"], "area");
     let truth = number(&after.truth, "union_m2") - number(&before.truth, "union_m2");
     assert_close("change of land", change, truth, RELATIVE * number(&after.truth, "union_m2"));
@@ -351,7 +351,7 @@ impl Server {
                 }
             }
         });
-        let told = told.recv_timeout(Duration::from_secs(120));
+        let told = told.recv_timeout(Duration::from_mins(2));
         let mut server = Self { child, base: String::new() };
         server.base = told.unwrap_or_else(|_| {
             let status = server.child.try_wait();
@@ -364,7 +364,7 @@ impl Server {
     fn get(&self, path: &str) -> Value {
         let address = self.base.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a timeout can be set");
+        stream.set_read_timeout(Some(Duration::from_mins(2))).expect("a timeout can be set");
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n")
             .expect("the server reads");
         let mut answer = String::new();

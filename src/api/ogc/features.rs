@@ -140,7 +140,7 @@ fn find(collection: Collection, query: Query, limit: usize, after: Option<i64>) 
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|row| table.id(*row));
-    Ok(Page { rows, matched, next, query, collection })
+    Ok(Page { collection, rows, matched, next, query })
 }
 
 /// Writes features of a layer with their stored and derived properties.

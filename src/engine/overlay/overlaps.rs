@@ -6,7 +6,7 @@
 //!
 //! Land that two features claim counts for the one with the smaller id.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use geo::{Coord, kernels::Orientation};
 use rayon::prelude::*;
@@ -42,6 +42,8 @@ pub struct Overlaps {
     /// For each feature that comes second somewhere the features that come first.
     before: FxHashMap<Row, Vec<Row>>,
     large: Arc<Large>,
+    /// What each feature loses where all are selected, by basis: what most questions ask for.
+    of_all: [OnceLock<Vec<(Row, i64)>>; 2],
 }
 
 /// From so many vertices on, a surface is prepared so that each of its neighbours meets only the part near it: a
@@ -110,7 +112,7 @@ impl Overlaps {
         for (first, second) in &pairs {
             before.entry(*second).or_default().push(*first);
         }
-        Self { pairs, before, large: Arc::new(large) }
+        Self { pairs, before, large: Arc::new(large), of_all: Default::default() }
     }
 
     /// All pairs, by ids.
@@ -123,6 +125,15 @@ impl Overlaps {
     #[must_use]
     pub fn pairs_among(&self, selection: &Selection) -> usize {
         self.pairs.iter().filter(|(a, b)| selection.contains(*a) && selection.contains(*b)).count()
+    }
+
+    /// What each feature of the table that these overlaps are of loses where all are selected, hundredths of a square
+    /// metre, by row; cut when first asked for.
+    #[must_use]
+    pub fn net_of_all(&self, table: &Table, basis: Basis) -> &[(Row, i64)] {
+        let cut =
+            || self.net(table, &Selection::all(table), basis).into_iter().map(|net| (net.row, net.removed)).collect();
+        self.of_all[usize::from(basis == Basis::Planar)].get_or_init(cut)
     }
 
     /// What each selected feature loses to selected features with smaller ids, by row; features that lose

@@ -31,7 +31,7 @@ pub use printed::Key;
 
 use super::{
     filter::{Bound, FilterError, Selection},
-    overlay::{Overlaps, Zones},
+    overlay::{Net, Overlaps, Zones},
     table::Table,
 };
 
@@ -192,7 +192,13 @@ pub fn statistics(table: &Table, layer: &Layer, request: &Request<'_>, as_of: &s
     let selection = selection.as_deref();
     let grouping = groups::Grouping::of(table, layer, &request.group_by)?;
     let zones: Vec<&Zones> = request.within.iter().map(|(_, zones)| *zones).collect();
+    let everything = request.among.is_none() && request.filter.is_none() && request.bounds.is_none();
     let net = match (overlaps, selection) {
+        // Without zones nobody looks at the land that is left.
+        (Some(overlaps), _) if everything && zones.is_empty() => {
+            let removed = overlaps.net_of_all(table, request.basis).iter();
+            removed.map(|(row, removed)| Net { row: *row, removed: *removed, left: None }).collect()
+        }
         (Some(overlaps), Some(selection)) => overlaps.net(table, selection, request.basis),
         _ => Vec::new(),
     };

@@ -301,10 +301,11 @@ fn values_that_are_none_of_their_type_are_told_by_row() {
     assert!(rows[0].findings[0].message.contains("\"about three hundred\""));
 }
 
+type InMemory = ZipWriter<std::io::Cursor<Vec<u8>>>;
+
 #[test]
 fn archives_that_try_something_are_refused_by_rule() {
     let plain = SimpleFileOptions::default();
-    type InMemory = ZipWriter<std::io::Cursor<Vec<u8>>>;
     let zip = |fill: &dyn Fn(&mut InMemory)| {
         let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
         fill(&mut archive);
