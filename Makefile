@@ -1,10 +1,10 @@
-# The commands of the README. Each does its own set-up; `setup` installs what a fresh Debian machine lacks.
+# The commands of the README. Each does its own set-up; `tests/setup` installs what a fresh Debian machine lacks.
 
 MUTU := target/release/mutu
 DEMO := heshan.gpkg
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test build bench web setup check-tools lint clean
+.PHONY: run test build bench web setup-build setup-test
 
 ## make run: the server on 127.0.0.1:8080 with the Heshan demonstration data
 run: build $(DEMO)
@@ -22,7 +22,7 @@ test: setup-test web
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
-	cd web && npm run check && npm test
+	cd web && npm run check && npm run lint && npm test
 	tests/e2e/run
 
 ## make bench: our figures beside the peers', written to tests/bench/RESULTS.md

@@ -62,6 +62,10 @@ fn problem_of(response: &mut Response) -> Option<ApiError> {
     }
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::method_not_allowed()),
+        // The router's own refusals of a path that is no text.
+        StatusCode::BAD_REQUEST => {
+            Some(ApiError::bad_parameter("path", "bad-path", "the path is not UTF-8, percent-encoded"))
+        }
         StatusCode::INTERNAL_SERVER_ERROR => Some(ApiError::internal("status 500 without an error")),
         _ => None,
     }

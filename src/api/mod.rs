@@ -78,11 +78,16 @@ pub fn router(state: AppState) -> Router {
 
 /// No origin but the server's own unless the operator names some; never with credentials.
 fn cors_of(config: &ServerConfig) -> Option<CorsLayer> {
+    // `serve` has refused what is no origin.
     let origins: Vec<_> = config.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     (!origins.is_empty()).then(|| CorsLayer::new().allow_origin(origins).allow_methods([axum::http::Method::GET]))
 }
 
-/// Serves until `stop` resolves; requests under way are then answered to their end.
+/// Requests under way may take so long to end once the server is asked to stop.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Serves until `stop` resolves; requests under way are then answered to their end, but not waited for longer than ten
+/// seconds: a client that says nothing must not keep the server alive.
 ///
 /// # Errors
 /// What the operating system says where it cannot accept connections.
@@ -94,5 +99,23 @@ pub async fn serve(
     use axum::serve::ListenerExt;
     // Without it an answer's last packet may wait 40 ms for an acknowledgement.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, router(state)).with_graceful_shutdown(stop).await
+    let (stopped, mut drained) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        stop.await;
+        // Nobody listens only where the server has ended already.
+        let _ = stopped.send(true);
+        std::future::pending::<()>().await;
+    };
+    let mut asked = drained.clone();
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
+        let _ = asked.wait_for(|asked| *asked).await;
+    });
+    tokio::select! {
+        ended = serving => ended,
+        () = stop => Ok(()),
+        () = async {
+            let _ = drained.wait_for(|asked| *asked).await;
+            tokio::time::sleep(DRAIN).await;
+        } => Ok(()),
+    }
 }

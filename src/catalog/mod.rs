@@ -9,10 +9,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use rustc_hash::FxHashSet;
+
 use crate::{
     domain::{
         edit::Change,
-        feature::{Feature, FeatureRef},
+        feature::{Feature, FeatureRef, ValueRef},
         layer::Layer,
         schema::{FieldType, LayerId},
     },
@@ -152,16 +154,27 @@ impl LayerState {
     }
 
     /// Its features as zones by which others are cut, prepared when first asked for. They are named by their
-    /// column `name`, or by their first column of text.
+    /// column `name`, else by their first column of text where no two have the same, else by their ids as `#id`.
     ///
     /// # Errors
     /// [`ZonesError`] where the layer has no surfaces.
     pub fn zones(&self) -> Result<&Zones, ZonesError> {
         let name = || {
             let fields = &self.layer.schema.fields;
-            self.layer.schema.position("name").or_else(|| fields.iter().position(|f| f.kind == FieldType::Text))
+            self.layer.schema.position("name").or_else(|| {
+                fields.iter().position(|f| f.kind == FieldType::Text).filter(|column| self.tells_apart(*column))
+            })
         };
         self.zones.get_or_init(|| Zones::prepare(&self.table, name())).as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether no two features have the same value in a column.
+    fn tells_apart(&self, column: usize) -> bool {
+        let mut seen = FxHashSet::default();
+        self.table.rows().all(|row| match self.table.value(row, column) {
+            ValueRef::Text(text) => seen.insert(text),
+            _ => false,
+        })
     }
 
     /// The layer after some of its features became others.

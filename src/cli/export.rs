@@ -1,6 +1,6 @@
 //! `mutu export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::planner::{ExportRequest, Planner};
 
@@ -38,10 +38,11 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        if self.out.exists() && !self.force {
+        let in_the_way = members(&self.out).into_iter().find(|path| path.exists());
+        if let Some(path) = in_the_way.filter(|_| !self.force) {
             return Err(Failure {
                 code: 30,
-                message: format!("{} exists: say --force to overwrite it", self.out.display()),
+                message: format!("{} exists: say --force to overwrite it", path.display()),
             });
         }
         let planner = Planner::open_to_read(&self.workspace.workspace)?;
@@ -62,4 +63,11 @@ impl Export {
         output::say(&format!("mutu: {} holds {} features", self.out.display(), written.features));
         Ok(Outcome::Done)
     }
+}
+
+/// The file, and for a shapefile all files that are parts of it.
+fn members(out: &Path) -> Vec<PathBuf> {
+    let is_shapefile = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("shp"));
+    let endings: &[&str] = if is_shapefile { &["shx", "dbf", "prj", "cpg", "qix", "sbn", "sbx"] } else { &[] };
+    std::iter::once(out.to_owned()).chain(endings.iter().map(|ending| out.with_extension(ending))).collect()
 }

@@ -23,7 +23,7 @@ use super::{
 pub(super) struct Import {
     #[command(flatten)]
     workspace: WorkspaceArgument,
-    /// The files; several are added to one layer, each in a transaction of its own
+    /// The files; with --layer all go into one layer. Each is a transaction of its own
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The layer; the file's name where not given
@@ -41,7 +41,7 @@ pub(super) struct Import {
     /// Add to the layer where it exists
     #[arg(long, conflicts_with = "replace")]
     append: bool,
-    /// Put the file in the place of the layer where it exists
+    /// Put the file in the place of the layer where it exists; what the layer held is gone
     #[arg(long)]
     replace: bool,
     /// Who imports, for the record
@@ -54,6 +54,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
+        let is_new = !self.workspace.workspace.exists();
         let planner = Planner::open_or_create(&self.workspace.workspace)?;
         if let Some(recovery) = planner.recovery() {
             output::say(&format!("mutu: {recovery}"));
@@ -81,6 +82,11 @@ impl Import {
         }
         self.tell(&reports)?;
         planner.close()?;
+        if is_new && reports.iter().all(|report| report.stored == 0) {
+            // Nothing came into the workspace that was made for it.
+            std::fs::remove_file(&self.workspace.workspace)
+                .map_err(|error| Failure::io(format!("{}: {error}", self.workspace.workspace.display())))?;
+        }
         match failure {
             Some(failure) => Err(failure),
             None if reports.iter().any(|report| report.refused > 0) => Ok(Outcome::WithRefusals),
@@ -91,7 +97,7 @@ impl Import {
     fn request(&self, file: &Path, number: usize) -> ImportRequest {
         let if_exists = match (self.append, self.replace) {
             (true, _) => IfExists::Append,
-            (_, true) if number == 0 => IfExists::Replace,
+            (_, true) if number == 0 || self.layer.is_none() => IfExists::Replace,
             // Further files of one call go into the layer that the first one made.
             _ if number > 0 && self.layer.is_some() => IfExists::Append,
             _ => IfExists::Refuse,

@@ -30,6 +30,15 @@ impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         self.start_log();
         let mut config = ServerConfig::new(self.workspace.workspace, self.listen);
+        let is_origin = |origin: &&String| {
+            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).unwrap_or_default();
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+        };
+        if let Some(wrong) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Failure::usage(format!(
+                "--cors-origin {wrong:?} is no origin: http:// or https://, a host and perhaps a port, nothing behind"
+            )));
+        }
         config.cors_origins = self.cors_origins;
         if let Some(url) = self.base_url {
             if !url.starts_with("http://") && !url.starts_with("https://") {

@@ -99,14 +99,19 @@ fn table_of(answer: &Statistics) -> (Vec<String>, Vec<Vec<String>>) {
         let mut row: Vec<String> =
             keys.iter().map(|name| group.key.shown(name).unwrap_or_else(|| "-".to_owned())).collect();
         let share = group.share.map_or_else(|| "-".to_owned(), |share| share.to_string());
-        row.extend([group.count.to_string(), group.area.to_string(), share]);
+        // No area is not an area of nothing.
+        let area = if group.unmeasured == group.count { "-".to_owned() } else { group.area.to_string() };
+        row.extend([group.count.to_string(), area, share]);
         row
     };
     let mut rows: Vec<Vec<String>> = answer.groups.iter().map(row).collect();
-    if !keys.is_empty() {
+    if !keys.is_empty() || rows.is_empty() {
         let mut total = vec![String::new(); keys.len()];
-        total[0] = "total".to_owned();
-        total.extend([answer.total.count.to_string(), answer.total.area.to_string(), "1".to_owned()]);
+        if let Some(first) = total.first_mut() {
+            "total".clone_into(first);
+        }
+        let share = if answer.groups.iter().any(|group| group.share.is_some()) { "1" } else { "-" };
+        total.extend([answer.total.count.to_string(), answer.total.area.to_string(), share.to_owned()]);
         rows.push(total);
     }
     (head, rows)

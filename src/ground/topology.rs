@@ -118,17 +118,17 @@ pub(super) fn is_simple_ring(ring: &[Coord]) -> bool {
 
 /// Calls `found` for every pair of edges that share a place, neighbours in a ring excepted. `counts` are the
 /// numbers of edges of the rings.
-pub(super) fn for_each_meeting(edges: &[Edge], counts: &[usize], mut found: impl FnMut(&Edge, &Edge, Meeting)) {
+///
+/// `found` says whether to go on.
+pub(super) fn for_each_meeting(edges: &[Edge], counts: &[usize], mut found: impl FnMut(&Edge, &Edge, Meeting) -> bool) {
     let mut visit = |a: &Edge, b: &Edge| {
         if a.ring == b.ring {
             let apart = a.index.abs_diff(b.index);
             if apart <= 1 || apart == counts[a.ring] - 1 {
-                return;
+                return true;
             }
         }
-        if let Some(meeting) = meeting((a.from, a.to), (b.from, b.to)) {
-            found(a, b, meeting);
-        }
+        meeting((a.from, a.to), (b.from, b.to)).is_none_or(|meeting| found(a, b, meeting))
     };
     let reach = |of: fn(&Coord) -> f64| {
         let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
@@ -154,7 +154,9 @@ pub(super) fn for_each_meeting(edges: &[Edge], counts: &[usize], mut found: impl
             if high(other) < start {
                 open.swap_remove(k);
             } else {
-                visit(other, edge);
+                if !visit(other, edge) {
+                    return;
+                }
                 k += 1;
             }
         }

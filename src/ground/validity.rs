@@ -28,7 +28,13 @@ pub(super) struct Breach {
 /// Rings up to this many edges are compared edge by edge.
 const SHORT: usize = 48;
 
-/// All breaches of a surface or surfaces; none for a valid one.
+/// A surface whose edges cross so often is invalid beyond doubt: the search ends there, because n edges can cross in
+/// n² places.
+const ENOUGH_CROSSINGS: usize = 20_000;
+/// So many breaches of one kind are named.
+const ENOUGH_OF_A_KIND: usize = 64;
+
+/// Breaches of a surface or surfaces; none for a valid one. Of a thoroughly tangled one not all are named.
 pub(super) fn breaches_of(shape: ShapeRef<'_>) -> Vec<Breach> {
     let mut rings = shape.rings();
     if let (Some(only), None) = (rings.next(), rings.next())
@@ -88,7 +94,8 @@ impl<'a> Survey<'a> {
 
     fn add(&mut self, kind: FaultKind, at: Coord, ring: usize) {
         let breach = Breach { kind, at, ring: self.rings[ring].place };
-        if !self.breaches.contains(&breach) {
+        let of_kind = self.breaches.iter().filter(|known| known.kind == kind).count();
+        if of_kind < ENOUGH_OF_A_KIND && !self.breaches.contains(&breach) {
             self.breaches.push(breach);
         }
     }
@@ -113,10 +120,12 @@ impl<'a> Survey<'a> {
     }
 
     fn meetings(&mut self) {
-        let mut met = Vec::new();
+        let (mut met, mut crossings) = (Vec::new(), 0);
         for_each_meeting(&self.edges, &self.counts, |a, b, meeting| {
             let (a, b) = if (a.ring, a.index) <= (b.ring, b.index) { (a, b) } else { (b, a) };
+            crossings += usize::from(!matches!(meeting, Meeting::Touch(_)));
             met.push((*a, *b, meeting));
+            crossings < ENOUGH_CROSSINGS
         });
         // The sweep finds them from left to right; the reader wants them along the outline.
         met.sort_by_key(|(a, b, _)| (a.ring, b.ring, a.index, b.index));

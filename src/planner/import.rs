@@ -14,7 +14,7 @@ use crate::{
         report::{Finding, ImportReport, Weight},
         schema::LayerId,
     },
-    formats::{self, FormatError, Read, Row, RowId, Source},
+    formats::{self, Contents, FormatError, Read, Row, RowId, Source},
     ground::{
         crs::{Crs, CrsKind},
         fault::{Fault, faults_in},
@@ -95,7 +95,7 @@ pub(super) fn import(
         )));
     }
     let asked = request.crs.as_deref().map(str::parse::<Crs>).transpose()?;
-    let (crs, said) = place::settle(&survey.contents.crs, asked.as_ref(), survey.extent.as_ref())?;
+    let (crs, said) = place::settle(&survey.contents.crs, asked.as_ref(), survey.extent.as_ref(), &survey.samples)?;
     let layer = match (existing, request.if_exists) {
         (Some(existing), IfExists::Append) => fit_existing(existing, &survey)?,
         _ => new_layer(id, request, &survey, &crs),
@@ -111,6 +111,10 @@ pub(super) fn import(
     for finding in survey.contents.findings.iter().chain(&survey.findings).cloned().chain(shifted) {
         report.findings.push(finding);
     }
+    if request.if_exists == IfExists::Append && survey.numbering == Numbering::AsInFile {
+        let message = "features are numbered on from the layer's last: the file's own ids are not kept";
+        report.findings.push(note("ids-renumbered", message.to_owned()));
+    }
     let mode = match request.if_exists {
         IfExists::Refuse => How::Create,
         IfExists::Append => How::Append,
@@ -120,7 +124,7 @@ pub(super) fn import(
     let why = Note { author: &request.author, note: &why, at: at_ms };
     let transaction = workspace.begin_import(&layer, mode, why)?;
     let storing = Storing { layer: &layer, crs: &crs, numbering: survey.numbering, append: mode == How::Append };
-    storing.run(read, &source, transaction, report, progress)
+    storing.run((read, &source), &survey.contents, transaction, report, progress)
 }
 
 fn open(request: &ImportRequest) -> Result<(Read, Source), PlannerError> {
@@ -240,8 +244,8 @@ enum Verdict {
 impl Storing<'_> {
     fn run(
         &self,
-        read: Read,
-        source: &Source,
+        (read, source): (Read, &Source),
+        surveyed: &Contents,
         mut transaction: Transaction<'_>,
         mut report: ImportReport,
         progress: &mut dyn FnMut(&Progress),
@@ -273,7 +277,11 @@ impl Storing<'_> {
         if let Some(error) = failure {
             return Err(error.into());
         }
-        outcome?;
+        let again = outcome?;
+        if (&again.columns, &again.crs, again.rows) != (&surveyed.columns, &surveyed.crs, surveyed.rows) {
+            let message = format!("{} changed while it was read: nothing was imported", report.file);
+            return Err(PlannerError::Unfit(message));
+        }
         if unlisted > 0 {
             report.findings.push(note("more-findings", format!("{unlisted} further findings are not listed")));
         }

@@ -87,12 +87,14 @@ fn layer(
 /// Ranges of ids, one for each processor where there are many.
 fn split(range: Option<(i64, i64)>, threads: i64) -> Vec<(i64, i64)> {
     let Some((first, last)) = range else { return Vec::new() };
-    let span = last.saturating_sub(first);
-    let threads = if span < LARGE { 1 } else { threads };
-    let step = span / threads + 1;
+    // Ids may be any numbers of 64 bits, so their differences may not be.
+    let (first, last) = (i128::from(first), i128::from(last));
+    let threads = if last - first < i128::from(LARGE) { 1 } else { i128::from(threads) };
+    let step = (last - first) / threads + 1;
     (0..threads)
         .map(|part| (first + part * step, (first + (part + 1) * step - 1).min(last)))
         .filter(|(low, high)| low <= high)
+        .map(|(low, high)| (low as i64, high as i64))
         .collect()
 }
 

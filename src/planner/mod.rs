@@ -123,6 +123,12 @@ impl Planner {
     /// # Errors
     /// [`PlannerError`] where the file cannot be read or a layer does not hold what it says.
     pub fn load(&self, progress: &mut dyn FnMut(&Progress)) -> Result<(), PlannerError> {
+        // No write may come between the reading and the showing, or the picture would lack it.
+        let _held = self.store.as_ref().map(|store| store.lock().unwrap_or_else(PoisonError::into_inner));
+        self.show_file(progress)
+    }
+
+    fn show_file(&self, progress: &mut dyn FnMut(&Progress)) -> Result<(), PlannerError> {
         let catalog = load::catalog(&self.path, progress)?;
         self.catalog.store(Arc::new(catalog));
         self.loaded.store(true, Ordering::Release);
@@ -160,7 +166,7 @@ impl Planner {
         let mut store = self.writing()?;
         let report = import::import(&mut store, request, now_ms(), progress)?;
         if self.loaded.load(Ordering::Acquire) {
-            self.load(progress)?;
+            self.show_file(progress)?;
         }
         Ok(report)
     }

@@ -23,10 +23,11 @@ pub(super) fn settle(
     claim: &CrsClaim,
     asked: Option<&Crs>,
     extent: Option<&Bounds>,
+    samples: &[Coord],
 ) -> Result<(Crs, String), PlannerError> {
     let (crs, said) = choose(claim, asked)?;
     if let Some(extent) = extent {
-        believe(&crs, extent)?;
+        believe(&crs, extent, samples)?;
     }
     Ok((crs, said))
 }
@@ -55,7 +56,7 @@ fn choose(claim: &CrsClaim, asked: Option<&Crs>) -> Result<(Crs, String), Planne
 }
 
 /// Refuses coordinates that cannot be in the CRS that they are said to be in.
-fn believe(crs: &Crs, extent: &Bounds) -> Result<(), PlannerError> {
+fn believe(crs: &Crs, extent: &Bounds, samples: &[Coord]) -> Result<(), PlannerError> {
     let box_text = format!("x from {} to {}, y from {} to {}", extent.min.x, extent.max.x, extent.min.y, extent.max.y);
     let degrees = Bounds { min: Coord { x: -180.0, y: -90.0 }, max: Coord { x: 180.0, y: 90.0 } };
     if crs.kind() == CrsKind::Geographic {
@@ -73,7 +74,8 @@ fn believe(crs: &Crs, extent: &Bounds) -> Result<(), PlannerError> {
             "{box_text} are no degrees, but {crs} has longitude and latitude{hint}; say the right one with --crs"
         )));
     }
-    if fits(crs, extent) {
+    // A few rows elsewhere do not make the CRS doubtful: each is refused by itself.
+    if fits(crs, extent) || mostly_fit(crs, samples) {
         return Ok(());
     }
     let hint = if degrees.contains(extent) {
@@ -97,6 +99,17 @@ fn fits(crs: &Crs, extent: &Bounds) -> bool {
         Coord { x: extent.max.x, y: extent.min.y },
     ];
     crs.to_stored(&mut places).is_ok() && places.iter().all(|place| area.widened(BELIEVABLE).holds(*place))
+}
+
+/// Whether most of some places lie in the CRS's area of use, or near it.
+fn mostly_fit(crs: &Crs, samples: &[Coord]) -> bool {
+    let Some(area) = crs.area_of_use() else { return true };
+    let area = area.widened(BELIEVABLE);
+    let fit = samples.iter().filter(|at| {
+        let mut place = [**at];
+        crs.to_stored(&mut place).is_ok() && area.holds(place[0])
+    });
+    2 * fit.count() > samples.len()
 }
 
 /// The box with x and y exchanged.

@@ -52,9 +52,12 @@ impl Planner {
             seeded.layers += 1;
         }
         workspace.close()?;
-        // A link, not a renaming: it fails where somebody else has made the file meanwhile.
-        std::fs::hard_link(&draft, path)
+        // Fails where somebody else has made the file meanwhile.
+        let draft = tempfile::TempPath::try_from_path(draft)
             .map_err(|source| StoreError::Io { what: path.display().to_string(), source })?;
+        draft
+            .persist_noclobber(path)
+            .map_err(|error| StoreError::Io { what: path.display().to_string(), source: error.error })?;
         Ok(seeded)
     }
 }

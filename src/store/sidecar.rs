@@ -32,6 +32,9 @@ pub(super) struct Leftover {
 impl Sidecar {
     /// Takes the lock of a workspace; also tells what the last process left behind.
     pub(super) fn acquire(workspace: &Path) -> Result<(Self, Option<Leftover>), StoreError> {
+        // By whatever name the file is opened, there is one lock.
+        let real = workspace.canonicalize();
+        let workspace = real.as_deref().unwrap_or(workspace);
         let path = path_beside(workspace);
         let io = |error| StoreError::io(path.display().to_string(), error);
         loop {

@@ -122,6 +122,14 @@ fn every_path_of_the_api_document_answers_and_refuses_unknown_parameters() {
 }
 
 #[test]
+fn a_moment_selects_nothing_out_of_layers_without_time() {
+    let all = json_of("/collections/parcels/items?limit=1")["numberMatched"].clone();
+    for moment in ["2023-04-21", "2023-04-21T10:00:00Z", "2023-01-01/..", "../2023-01-01", "2023-01-01/2024-01-01"] {
+        assert_eq!(json_of(&format!("/collections/parcels/items?limit=1&datetime={moment}"))["numberMatched"], all);
+    }
+}
+
+#[test]
 fn links_of_the_landing_page_lead_somewhere() {
     for link in json_of("/")["links"].as_array().unwrap() {
         let path = link["href"].as_str().unwrap().strip_prefix("http://mutu.test").unwrap();
@@ -229,6 +237,9 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("/collections/parcels/items?filter=nix%20=%201", "filter"),
         ("/collections/parcels/items?filter=far%20=%20'a'", "filter"),
         ("/collections/parcels/items?after=x", "after"),
+        ("/collections/parcels/items?datetime=2020-13-45", "datetime"),
+        ("/collections/parcels/items?datetime=2024-01-01/2023-01-01", "datetime"),
+        ("/collections/parcels/items?datetime=../..", "datetime"),
         ("/collections/parcels/items?far=abc", "far"),
         ("/collections/parcels/items?f=xml", "f"),
         ("/collections/parcels/statistics?group-by=nix", "group-by"),
@@ -270,6 +281,8 @@ fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_not_allowed() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(answer.json()["code"], "not-found", "{path}");
     }
+    let garbled = get("/collections/%FF");
+    assert_eq!((garbled.status, garbled.json()["code"].as_str()), (StatusCode::BAD_REQUEST, Some("bad-path")));
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
         let answer = send(method, "/collections/parcels/items", &[]);
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);

@@ -363,6 +363,77 @@ fn an_export_is_never_written_over_a_file_unasked() {
 }
 
 #[test]
+fn ids_of_any_size_load_and_tangled_outlines_do_not_hold_up_an_import() {
+    let desk = Desk::new();
+    let star: Vec<[f64; 2]> = (0..=1501_u32)
+        .map(|i| {
+            let turn = f64::from(i * 750 % 1501) / 1501.0 * std::f64::consts::TAU;
+            [112.9 + 0.01 * turn.cos(), 22.7 + 0.01 * turn.sin()]
+        })
+        .collect();
+    let star = json!({ "type": "Polygon", "coordinates": [star] });
+    let rows = [
+        feature(1, &square(112.9, 22.7, 0.001), &json!({ "n": 1 })),
+        feature(i64::MAX, &square(112.95, 22.7, 0.001), &json!({ "n": 2 })),
+        feature(77, &star, &json!({ "n": 3 })),
+    ];
+    desk.write("a.geojson", &collection(&rows));
+    let report = desk.json(&["import", "a.geojson", "--format", "json"]);
+    assert_eq!((report["imports"][0]["stored"].as_u64(), report["imports"][0]["flagged"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(desk.json(&["stats", "--layer", "a", "--format", "json"])["total"]["count"], 3);
+}
+
+#[test]
+fn one_row_far_away_is_refused_and_the_others_stay() {
+    let desk = Desk::new();
+    let mut rows: Vec<Value> =
+        (1..20).map(|i| feature(i, &square(393_200.0 + 200.0 * i as f64, 2_519_400.0, 100.0), &json!({}))).collect();
+    rows.push(feature(99, &square(0.0, 0.0, 100.0), &json!({})));
+    desk.write("a.geojson", &collection(&rows));
+    let output = desk.ends_with(21, &["import", "a.geojson", "--crs", "EPSG:4547", "--format", "json"]);
+    let report = serde_json::from_slice::<Value>(&output.stdout).unwrap()["imports"][0].clone();
+    assert_eq!((report["stored"].as_u64(), report["refused"].as_u64()), (Some(19), Some(1)));
+    assert!(report["findings"].as_array().unwrap().iter().any(|f| f["row"] == 20 && f["weight"] == "refused"));
+}
+
+#[test]
+fn zones_of_one_kind_are_told_apart_and_land_outside_the_grid_is_said_not_zero() {
+    let desk = Desk::new();
+    let zones = [112.9, 112.901].map(|west| {
+        feature(if west > 112.9005 { 2 } else { 1 }, &square(west, 22.7, 0.001), &json!({ "kind": "park" }))
+    });
+    let parcels = [
+        feature(1, &square(112.9, 22.7, 0.002), &json!({ "t": "here" })),
+        feature(2, &square(-71.1, 42.3, 0.001), &json!({ "t": "there" })),
+    ];
+    desk.write("zones.geojson", &collection(&zones));
+    desk.write("parcels.geojson", &collection(&parcels));
+    desk.ends_with(0, &["import", "zones.geojson"]);
+    desk.ends_with(0, &["import", "parcels.geojson"]);
+    let within = desk.json(&["stats", "--layer", "parcels", "--within", "zones", "--format", "json"]);
+    let names: Vec<&Value> = within["groups"].as_array().unwrap().iter().map(|g| &g["key"]["zones"]).collect();
+    assert_eq!(names, [&json!("#1"), &json!("#2"), &Value::Null]);
+    let planar =
+        desk.json(&["stats", "--layer", "parcels", "--group-by", "t", "--basis", "planar", "--format", "json"]);
+    let there = planar["groups"].as_array().unwrap().iter().find(|g| g["key"]["t"] == "there").unwrap().clone();
+    assert_eq!(there["unmeasured"], 1);
+    let table = said(&desk.ends_with(0, &["stats", "--layer", "parcels", "--group-by", "t", "--basis", "planar"]));
+    assert!(table.lines().any(|line| line.starts_with("there") && line.contains(" - ")), "{table}");
+}
+
+#[test]
+fn an_import_that_brings_nothing_leaves_no_workspace_and_an_export_spares_its_neighbours() {
+    let desk = Desk::new();
+    desk.ends_with(40, &["import", "nosuch.geojson"]);
+    assert!(!desk.path("mutu.gpkg").exists());
+    desk.write("a.geojson", &collection(&[feature(1, &square(112.9, 22.7, 0.001), &json!({ "n": 1 }))]));
+    desk.ends_with(0, &["import", "a.geojson"]);
+    desk.write("x.dbf", "precious");
+    desk.ends_with(30, &["export", "--layer", "a", "--out", "x.shp"]);
+    assert_eq!(fs::read_to_string(desk.path("x.dbf")).unwrap(), "precious");
+}
+
+#[test]
 fn every_verb_explains_itself_with_an_example() {
     let desk = Desk::new();
     for verb in ["serve", "seed", "import", "export", "stats", "check"] {

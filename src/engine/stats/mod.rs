@@ -122,6 +122,14 @@ pub struct Group {
     /// Land removed from the group because a feature with a smaller id claims it too.
     #[serde(serialize_with = "json_number")]
     pub overlap: Decimal,
+    /// Features of the group without an area on this basis: `area` does not hold theirs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unmeasured: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference to the field")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// All groups together.

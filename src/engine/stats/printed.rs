@@ -107,7 +107,14 @@ pub(super) fn answer(
     let figures = printed.into_iter().zip(removed).zip(shares);
     let groups = groups.into_iter().zip(figures);
     let groups = groups
-        .map(|((key, sum), ((area, overlap), share))| Group { key, count: sum.count, area, share, overlap })
+        .map(|((key, sum), ((area, overlap), share))| Group {
+            key,
+            count: sum.count,
+            area,
+            share,
+            overlap,
+            unmeasured: sum.unmeasured,
+        })
         .collect();
     Ok(Statistics {
         layer: layer.id.clone(),

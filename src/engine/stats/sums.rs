@@ -28,6 +28,8 @@ pub(super) struct Sum {
     pub(super) area: i128,
     /// Land removed as claimed twice, hundredths of a square metre.
     pub(super) removed: i128,
+    /// Features of the group without an area.
+    pub(super) unmeasured: u64,
 }
 
 impl Sum {
@@ -35,6 +37,7 @@ impl Sum {
         self.count += other.count;
         self.area += other.area;
         self.removed += other.removed;
+        self.unmeasured += other.unmeasured;
     }
 }
 
@@ -137,6 +140,7 @@ impl Work<'_, '_> {
                 let area = area(row.row);
                 sum.count += 1;
                 sum.area += i128::from(area.unwrap_or(0));
+                sum.unmeasured += u64::from(area.is_none());
                 unmeasured += u64::from(area.is_none());
             });
             (sums, unmeasured)
@@ -166,6 +170,7 @@ impl Work<'_, '_> {
                 let sum = sums.groups.entry((group(row.row as usize), Vec::new())).or_default();
                 sum.count += 1;
                 sum.area += i128::from(area.unwrap_or(0));
+                sum.unmeasured += u64::from(area.is_none());
                 sums.count += 1;
                 sums.unmeasured += u64::from(area.is_none());
             });
@@ -190,7 +195,9 @@ impl Work<'_, '_> {
         let Some(land) = Land::of(self.table, row, self.basis) else {
             sums.unmeasured += 1;
             for zones in self.zone_sets(row) {
-                sums.groups.entry((group, zones)).or_default().count += 1;
+                let sum = sums.groups.entry((group, zones)).or_default();
+                sum.count += 1;
+                sum.unmeasured += 1;
             }
             return;
         };
