@@ -110,7 +110,9 @@ fn summed(catalog: &Catalog, group_by: &str, within: Option<&str>, basis: &str) 
     };
     let answer = serde_json::to_value(statistics(catalog, "parcels", &question)?)?;
     let groups = answer["groups"].as_array().ok_or("statistics have groups")?;
-    let area = |group: &Value| group["area"].as_f64().unwrap_or_default();
+    // Land under two parcels is counted once in `area`; the peers count it with both.
+    let area =
+        |group: &Value| group["area"].as_f64().unwrap_or_default() + group["overlap"].as_f64().unwrap_or_default();
     let zones = |group: &Value| group["key"]["zones"].as_str().map_or(0, |name| name.split(" + ").count());
     let in_zones: f64 = groups.iter().map(|group| area(group) * zones(group) as f64).sum();
     Ok(json!({

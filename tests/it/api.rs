@@ -210,6 +210,40 @@ fn a_box_finds_what_a_look_at_every_box_gives() {
 }
 
 #[test]
+fn a_box_in_any_crs_finds_what_lies_in_it_there() {
+    let all = all_pages("/collections/villages/items");
+    let places: Vec<(i64, geo::Coord)> = all
+        .iter()
+        .filter(|feature| feature["geometry"].is_object())
+        .map(|feature| {
+            let at = &feature["geometry"]["coordinates"];
+            let at = geo::Coord { x: at[0].as_f64().unwrap(), y: at[1].as_f64().unwrap() };
+            (feature["id"].as_i64().unwrap(), at)
+        })
+        .collect();
+    for code in [4490, 4526, 4547, 4525, 4546, 4508, 4326, 3857, 32649] {
+        let crs: mutu::ground::crs::Crs = format!("EPSG:{code}").parse().unwrap();
+        let mut moved: Vec<geo::Coord> = places.iter().map(|(_, at)| *at).collect();
+        crs.from_stored(&mut moved).unwrap();
+        // Boxes between pairs of villages, so that some lie on the very edge.
+        for (a, b) in [(3, 90), (10, 120), (40, 77), (100, 5)] {
+            let bounds = mutu::ground::shape::Bounds::of_corners(moved[a], moved[b]).widened(1e-7);
+            let inside = moved.iter().zip(&places).filter(|(at, _)| bounds.holds(**at));
+            let expected: BTreeSet<i64> = inside.map(|(_, (id, _))| *id).collect();
+            let (min, max) = (bounds.min, bounds.max);
+            let text = if crs.north_first() {
+                format!("{},{},{},{}", min.y, min.x, max.y, max.x)
+            } else {
+                format!("{},{},{},{}", min.x, min.y, max.x, max.y)
+            };
+            let found = json_of(&format!("/collections/villages/items?bbox={text}&bbox-crs=EPSG:{code}"));
+            assert_eq!(ids(&found), expected, "EPSG:{code}: {text}");
+            assert!(expected.len() > 2, "EPSG:{code}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_box_across_the_antimeridian_is_the_two_boxes_beside_it() {
     let west = json_of("/collections/parcels/items?bbox=112.9,-60,180,60&limit=10000");
     let east = json_of("/collections/parcels/items?bbox=-180,-60,112.85,60&limit=10000");
