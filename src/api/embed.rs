@@ -2,7 +2,7 @@
 
 use axum::{
     extract::Path,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
@@ -35,16 +35,6 @@ pub(super) async fn read_icon() -> Result<Response, ApiError> {
 /// Every path that is no route.
 pub(super) async fn nothing_here() -> ApiError {
     ApiError::not_found("there is nothing at this path; see /api for what there is")
-}
-
-/// Whether the client would rather have a page than data.
-pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').find_map(|kind| match kind.split(';').next().unwrap_or_default().trim() {
-        "text/html" | "application/xhtml+xml" => Some(true),
-        "application/json" | "application/geo+json" => Some(false),
-        _ => None,
-    }) == Some(true)
 }
 
 fn serve(path: &str, cache: &'static str) -> Option<Response> {

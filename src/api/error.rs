@@ -60,6 +60,17 @@ impl ApiError {
         }
     }
 
+    /// 406: the client admits no representation that there is.
+    pub(crate) fn not_acceptable(detail: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::NOT_ACCEPTABLE,
+            code: "not-acceptable",
+            detail: detail.into(),
+            parameter: Some("Accept".to_owned()),
+            inside: None,
+        }
+    }
+
     /// 500: a fault of ours. `inside` goes to the log, never to the client.
     pub(crate) fn internal(inside: impl ToString) -> Self {
         Self {

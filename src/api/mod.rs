@@ -5,17 +5,23 @@
 
 mod collection;
 mod context;
+mod crs;
 mod embed;
 mod error;
 mod health;
 mod knowledge;
+mod negotiate;
 mod ogc;
 mod openapi;
+mod protocol;
 mod query;
 mod spatial;
 mod statistics;
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
 use axum::{Router, middleware, routing::get};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
@@ -27,13 +33,15 @@ use crate::{config::ServerConfig, planner::Planner};
 pub struct AppState {
     planner: Arc<Planner>,
     config: Arc<ServerConfig>,
+    /// Differs between runs: tags of pages do not outlive the process that gave them.
+    start: u64,
 }
 
 impl AppState {
     /// The state of a server for a loaded workspace.
     #[must_use]
     pub fn new(planner: Arc<Planner>, config: ServerConfig) -> Self {
-        Self { planner, config: Arc::new(config) }
+        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0) }
     }
 
     /// An absolute link to a path of this server.
@@ -53,6 +61,8 @@ pub fn router(state: AppState) -> Router {
         .route("/collections", get(ogc::common::list_collections))
         .route("/collections/{layer}", get(ogc::common::read_collection))
         .route("/collections/{layer}/schema", get(ogc::schema::read_schema))
+        .route("/collections/{layer}/queryables", get(ogc::schema::read_queryables))
+        .route("/collections/{layer}/sortables", get(ogc::schema::read_sortables))
         .route("/collections/{layer}/items", get(ogc::features::list_items))
         .route("/collections/{layer}/items/{id}", get(ogc::features::read_item))
         // ours
@@ -66,10 +76,14 @@ pub fn router(state: AppState) -> Router {
         .route("/icon.svg", get(embed::read_icon))
         .fallback(embed::nothing_here)
         .with_state(state);
-    let routes = routes
+    // The router that matches paths names the methods there are; what surrounds requests stands outside of it.
+    let routes = Router::new()
+        .fallback_service(routes)
         .layer(CatchPanicLayer::custom(context::on_panic))
+        .layer(middleware::from_fn(protocol::conform))
         .layer(middleware::from_fn(context::attend))
-        .layer(CompressionLayer::new());
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(protocol::name_coding));
     match cors {
         Some(cors) => routes.layer(cors),
         None => routes,

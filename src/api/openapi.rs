@@ -1,29 +1,21 @@
 //! The API definition (OpenAPI 3.0.3), built from the very parameter lists that requests are checked against.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde_json::{Map, Value, json};
 
 use super::{
     AppState,
     error::ApiError,
-    ogc::{
-        common::{F, check_f},
-        features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
-    },
-    query::{Parameter, Query},
+    negotiate::{F_JSON, OPENAPI},
+    ogc::features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
+    query::{Asked, Parameter},
     statistics::STATISTICS_PARAMETERS,
 };
 
 /// `GET /api`.
-pub(super) async fn read_api(State(state): State<AppState>, uri: Uri) -> Result<Response, ApiError> {
-    check_f(&Query::read(&uri, &[F], |_| false)?)?;
-    let body = serde_json::to_vec(&definition(&state.config.base_url)).map_err(ApiError::internal)?;
-    let kind = HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.0");
-    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+pub(super) async fn read_api(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[OPENAPI])?;
+    wanted.json(&definition(&state.config.base_url))
 }
 
 /// One path with its GET.
@@ -41,13 +33,15 @@ struct Operation {
 const JSON: &str = "application/json";
 const GEOJSON: &str = "application/geo+json";
 
-const OPERATIONS: [Operation; 12] = [
+const OPERATIONS: [Operation; 14] = [
     plain("/", "readLanding", "common", "The landing page; for browsers the map", "object"),
     plain("/conformance", "readConformance", "common", "Conformance classes", "conformance"),
     plain("/api", "readApi", "common", "This document", "object"),
     plain("/collections", "listCollections", "common", "The layers", "collections"),
     plain("/collections/{layer}", "readCollection", "common", "A layer", "collection"),
     plain("/collections/{layer}/schema", "readSchema", "features", "The schema of a layer", "object"),
+    plain("/collections/{layer}/queryables", "readQueryables", "features", "What filters may name", "object"),
+    plain("/collections/{layer}/sortables", "readSortables", "features", "What sortby may name", "object"),
     Operation {
         path: "/collections/{layer}/items",
         id: "listItems",
@@ -93,7 +87,7 @@ const fn plain(
     summary: &'static str,
     schema: &'static str,
 ) -> Operation {
-    Operation { path, id, tag, summary, parameters: &[F], answer: (JSON, schema), properties: false }
+    Operation { path, id, tag, summary, parameters: &[F_JSON], answer: (JSON, schema), properties: false }
 }
 
 /// The whole document for a base URL.

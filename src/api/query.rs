@@ -1,8 +1,18 @@
 //! Query parameters, strictly: a parameter that the resource does not have, or has twice, is an error.
 
-use axum::http::Uri;
+use std::convert::Infallible;
 
-use super::error::ApiError;
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, Uri, request::Parts},
+    response::Response,
+};
+
+use super::{
+    error::ApiError,
+    negotiate::{Representation, negotiate},
+    protocol,
+};
 
 /// A parameter of a resource, as the API document describes it and as requests are checked against.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +23,41 @@ pub(crate) struct Parameter {
     pub(crate) about: &'static str,
     /// Its JSON schema, as text.
     pub(crate) schema: &'static str,
+}
+
+/// What a request says beside its path.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Path and query.
+    pub(super) uri: Uri,
+    /// All headers.
+    pub(super) headers: HeaderMap,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers) })
+    }
+}
+
+impl Asked {
+    /// The query of a resource without filters on properties, and the representation that is wanted.
+    pub(super) fn plainly(
+        &self,
+        known: &[Parameter],
+        offered: &'static [Representation],
+    ) -> Result<(Query, &'static Representation), ApiError> {
+        let query = Query::read(&self.uri, known, |_| false)?;
+        let wanted = negotiate(&query, &self.headers, offered)?;
+        Ok((query, wanted))
+    }
+
+    /// The answer "unchanged", where the client has what `tag` names already.
+    pub(super) fn unchanged(&self, tag: &str) -> Option<Response> {
+        protocol::unchanged(&self.headers, tag)
+    }
 }
 
 /// The parameters of one request.
@@ -50,6 +95,11 @@ impl Query {
         self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// All parameters as they were given.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The parameters that are not among `known`: filters on properties.
     pub(crate) fn others<'a>(&'a self, known: &'a [Parameter]) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.pairs
@@ -70,20 +120,5 @@ impl Query {
             }
         }
         out.finish()
-    }
-
-    /// A value read as `T`; the parameter's name and the reason stand in the error.
-    pub(crate) fn parsed<T>(&self, name: &str) -> Result<Option<T>, ApiError>
-    where
-        T: std::str::FromStr,
-        T::Err: std::fmt::Display,
-    {
-        let read = |value: &str| {
-            let failed = |error: T::Err| {
-                ApiError::bad_parameter(name, "bad-value", format!("parameter {name:?} = {value:?}: {error}"))
-            };
-            value.parse().map_err(failed)
-        };
-        self.value(name).map(read).transpose()
     }
 }

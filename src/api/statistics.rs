@@ -2,8 +2,7 @@
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
 use crate::planner::{StatisticsQuestion, statistics};
@@ -12,8 +11,9 @@ use super::{
     AppState,
     collection::Collection,
     error::ApiError,
-    ogc::common::{F, check_f},
-    query::{Parameter, Query},
+    negotiate::{F_JSON, JSON, negotiate},
+    protocol::{tagged, weak_tag},
+    query::{Asked, Parameter, Query},
     spatial::{BBOX, BBOX_CRS, FILTER},
 };
 
@@ -50,23 +50,28 @@ const DECIMALS: Parameter = Parameter {
 
 /// Parameters of the statistics of a layer.
 pub(super) const STATISTICS_PARAMETERS: &[Parameter] =
-    &[F, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER];
+    &[F_JSON, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER];
 
 /// `GET /collections/{layer}/statistics`.
 pub(super) async fn read_statistics(
     State(state): State<AppState>,
     Path(layer): Path<String>,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
-    let query = Query::read(&uri, STATISTICS_PARAMETERS, |name| collection.has_property(name))?;
-    check_f(&query)?;
+    let query = Query::read(&asked.uri, STATISTICS_PARAMETERS, |name| collection.has_property(name))?;
+    let wanted = negotiate(&query, &asked.headers, &[JSON])?;
+    // Zones come from other layers: any edit may change the answer.
+    let tag = weak_tag((collection.catalog.seq(), &layer, asked.uri.query()));
+    if let Some(unchanged) = asked.unchanged(&tag) {
+        return Ok(unchanged);
+    }
     let question = question_of(&query);
     // Cutting a large layer by zones takes seconds on all processors: beside the threads that answer.
     let answer = tokio::task::spawn_blocking(move || statistics(&collection.catalog, &layer, &question));
     let answer = answer.await.map_err(ApiError::internal)??;
     let body = serde_json::to_vec(&answer).map_err(ApiError::internal)?;
-    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+    Ok(tagged(wanted.answer(body), &tag))
 }
 
 fn question_of(query: &Query) -> StatisticsQuestion {

@@ -89,19 +89,32 @@ pub fn write_feature_with(
     decimals: u8,
     derived: impl FnOnce(&mut Properties<'_>),
 ) {
+    write_feature_of(out, feature.id, feature.shape, decimals, |properties| {
+        for (key, value) in names.keys.iter().zip(&feature.values) {
+            properties.value(key, *value);
+        }
+        derived(properties);
+    });
+}
+
+/// Appends a feature with the properties that `write` gives it.
+pub fn write_feature_of(
+    out: &mut Vec<u8>,
+    id: i64,
+    shape: Option<ShapeRef<'_>>,
+    decimals: u8,
+    write: impl FnOnce(&mut Properties<'_>),
+) {
     out.extend_from_slice(br#"{"type":"Feature","id":"#);
-    out.extend_from_slice(itoa::Buffer::new().format(feature.id).as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
     out.extend_from_slice(br#","geometry":"#);
-    match feature.shape {
+    match shape {
         Some(shape) => write_geometry(out, shape, decimals),
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(br#","properties":{"#);
     let mut properties = Properties { out, empty: true };
-    for (key, value) in names.keys.iter().zip(&feature.values) {
-        properties.value(key, *value);
-    }
-    derived(&mut properties);
+    write(&mut properties);
     out.extend_from_slice(b"}}");
 }
 

@@ -34,6 +34,14 @@ pub enum GeometryClass {
     None,
 }
 
+impl GeometryClass {
+    /// Whether its features have areas.
+    #[must_use]
+    pub const fn has_areas(self) -> bool {
+        matches!(self, Self::Surface | Self::Mixed)
+    }
+}
+
 /// What is known about a layer beside its features.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {

@@ -6,6 +6,7 @@ pub mod column;
 pub mod filter;
 pub mod find;
 pub mod index;
+pub mod order;
 pub mod overlay;
 pub mod region;
 pub mod stats;

@@ -6,7 +6,7 @@ use crate::{
     catalog::{Catalog, LayerState},
     domain::{
         feature::FeatureRef,
-        layer::{GeometryClass, Layer},
+        layer::Layer,
         schema::{Derived, Field, FieldType},
     },
     engine::table::Row,
@@ -68,7 +68,7 @@ impl Planner {
 /// The layer with columns for the derived areas.
 fn with_areas(layer: &Layer) -> Layer {
     let mut layer = layer.clone();
-    if matches!(layer.geometry, GeometryClass::Surface | GeometryClass::Mixed) {
+    if layer.geometry.has_areas() {
         layer.schema.fields.extend(Derived::ALL.map(|derived| Field::new(derived.name(), FieldType::Real)));
     }
     layer
@@ -76,7 +76,7 @@ fn with_areas(layer: &Layer) -> Layer {
 
 fn feature(state: &LayerState, row: Row, with_areas: bool) -> FeatureRef<'_> {
     let mut feature = state.table().feature(row);
-    if with_areas && matches!(state.layer().geometry, GeometryClass::Surface | GeometryClass::Mixed) {
+    if with_areas && state.layer().geometry.has_areas() {
         feature.values.extend(Derived::ALL.map(|derived| state.table().derived(row, derived)));
     }
     feature

@@ -2,65 +2,47 @@
 //! conformance, collections.
 
 use axum::{
-    Json,
     extract::{Path, State},
-    http::{HeaderMap, Uri},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, header},
+    response::Response,
 };
 use serde_json::{Value, json};
 
 use crate::catalog::LayerState;
 
+use super::{features, schema};
+
 use super::super::{
     AppState,
     collection::{Collection, path_of},
+    crs::{self, CRS84, STORED},
     embed,
     error::ApiError,
-    query::{Parameter, Query},
+    negotiate::{F_JSON, HTML, JSON},
+    query::{Asked, Parameter},
 };
 
-/// The CRS of GeoJSON answers.
-const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
-
-/// What is true of this server, each class beside the module that earns it.
-const CONFORMANCE: [&str; 6] = [
+/// What this module earns; the others' classes stand beside them.
+const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
 ];
 
-/// `f`, which every resource that has one representation takes.
-pub(in super::super) const F: Parameter = Parameter {
+/// `f` of the landing page.
+pub(in super::super) const F_LANDING: Parameter = Parameter {
     name: "f",
-    about: "The representation; this resource has json.",
-    schema: r#"{"type":"string","enum":["json"]}"#,
+    about: "The representation; it goes before the Accept header.",
+    schema: r#"{"type":"string","enum":["json","html"]}"#,
 };
 
-/// Refuses a representation that does not exist.
-pub(in super::super) fn check_f(query: &Query) -> Result<(), ApiError> {
-    match query.value("f") {
-        None | Some("json") => Ok(()),
-        Some(other) => Err(ApiError::bad_parameter(
-            "f",
-            "bad-value",
-            format!("parameter \"f\" = {other:?}: this resource has json"),
-        )),
-    }
-}
-
 /// `GET /`: the page for browsers, the landing page of the API for everyone else.
-pub(in super::super) async fn read_landing(
-    State(state): State<AppState>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let query = Query::read(&uri, &[F], |_| false)?;
-    check_f(&query)?;
-    if query.value("f").is_none() && embed::prefers_html(&headers) {
-        return embed::page();
+pub(in super::super) async fn read_landing(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_LANDING], &[JSON, HTML])?;
+    if *wanted == HTML {
+        let mut page = embed::page()?;
+        page.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+        return Ok(page);
     }
     let link = |rel: &str, path: &str, kind: &str, title: &str| json!({ "rel": rel, "href": state.link(path), "type": kind, "title": title });
     let landing = json!({
@@ -77,36 +59,37 @@ pub(in super::super) async fn read_landing(
             link("http://www.opengis.net/def/rel/ogc/1.0/data", "/collections", "application/json", "the layers"),
         ],
     });
-    Ok(Json(landing).into_response())
+    wanted.json(&landing)
 }
 
 /// `GET /conformance`.
-pub(in super::super) async fn read_conformance(uri: Uri) -> Result<Json<Value>, ApiError> {
-    check_f(&Query::read(&uri, &[F], |_| false)?)?;
-    Ok(Json(json!({ "conformsTo": CONFORMANCE })))
+pub(in super::super) async fn read_conformance(asked: Asked) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE].concat();
+    wanted.json(&json!({ "conformsTo": classes }))
 }
 
 /// `GET /collections`.
 pub(in super::super) async fn list_collections(
     State(state): State<AppState>,
-    uri: Uri,
-) -> Result<Json<Value>, ApiError> {
-    check_f(&Query::read(&uri, &[F], |_| false)?)?;
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
     let catalog = state.planner.read();
     let collections: Vec<Value> = catalog.layers().map(|layer| describe(&state, layer)).collect();
     let links = json!([{ "rel": "self", "href": state.link("/collections"), "type": "application/json" }]);
-    Ok(Json(json!({ "links": links, "collections": collections })))
+    wanted.json(&json!({ "links": links, "collections": collections }))
 }
 
 /// `GET /collections/{layer}`.
 pub(in super::super) async fn read_collection(
     State(state): State<AppState>,
     Path(layer): Path<String>,
-    uri: Uri,
-) -> Result<Json<Value>, ApiError> {
-    check_f(&Query::read(&uri, &[F], |_| false)?)?;
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
     let collection = Collection::find(&state, &layer)?;
-    Ok(Json(describe(&state, &collection.state)))
+    wanted.json(&describe(&state, &collection.state))
 }
 
 fn describe(state: &AppState, layer_state: &LayerState) -> Value {
@@ -123,11 +106,16 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
         "grid": layer.grid,
         "itemType": "feature",
         "itemCount": layer_state.table().len(),
-        "crs": [CRS84],
+        "crs": crs::offered(layer_state),
+        "storageCrs": STORED,
         "links": [
             link("self", &path, "application/json"),
             link("items", &format!("{path}/items"), "application/geo+json"),
             link("http://www.opengis.net/def/rel/ogc/1.0/schema", &format!("{path}/schema"), "application/schema+json"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/queryables", &format!("{path}/queryables"),
+                 "application/schema+json"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/sortables", &format!("{path}/sortables"),
+                 "application/schema+json"),
             link("statistics", &format!("{path}/statistics"), "application/json"),
         ],
     });

@@ -1,40 +1,52 @@
-//! OGC API - Features, Part 1 (17-069r4): items as GeoJSON in longitude and latitude.
+//! OGC API - Features, Part 1 (17-069r4): items as GeoJSON, in any offered CRS (Part 2, 18-058r1), filtered (Part 3,
+//! 19-079r2), sorted and with chosen properties (drafts 24-030, 24-019).
 //!
 //! A page is written from one catalog in one go: at most [`MAX_LIMIT`] features, so its size is bounded.
-//! `next` links carry the last id of the page, so pages neither repeat nor skip a feature while others write.
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    http::HeaderName,
+    response::Response,
 };
 
 use crate::{
     config::{DEFAULT_LIMIT, MAX_LIMIT},
-    domain::{
-        calendar,
-        geojson::{Key, Properties, PropertyNames, write_feature_with, write_text},
-        schema::Derived,
-    },
-    engine::table::{Row, Table},
-    ground::units::Basis,
+    domain::{calendar, geojson::write_text},
+    engine::{order::Order, table::Row},
 };
 
 use super::{
     super::{
         AppState,
         collection::Collection,
+        crs::{AnswerCrs, CRS},
         error::ApiError,
-        query::{Parameter, Query},
+        negotiate::{F_ITEMS, GEOJSON, Representation, negotiate},
+        protocol::{hash_of, tagged, weak_tag},
+        query::{Asked, Parameter, Query},
         spatial::{BBOX, BBOX_CRS, FILTER, selection},
     },
-    common::{F, check_f},
+    token,
+    writing::{FeatureWriter, PROPERTIES},
 };
 
-/// Decimals of a degree in answers: a tenth of a millimetre.
-const DEGREE_DECIMALS: u8 = 9;
+/// What this module and those beside it earn.
+pub(super) const CONFORMANCE: &[&str] = &[
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
+    // Drafts, under the identifiers of their drafts.
+    "http://www.opengis.net/spec/ogcapi-features-8/1.0/conf/sortables",
+    "http://www.opengis.net/spec/ogcapi-features-8/1.0/conf/sorting",
+    "http://www.opengis.net/spec/ogcapi-features-8/1.0/conf/features-sorting",
+];
+
 /// Pages up to so many features are written on the thread that answers; larger ones beside it.
 const SMALL_PAGE: usize = 2000;
+/// What a page of features can be written as.
+const OFFERED: &[Representation] = &[GEOJSON];
+const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -49,46 +61,64 @@ const DATETIME: Parameter = Parameter {
     schema: r#"{"type":"string"}"#,
 };
 
-const AFTER: Parameter = Parameter {
-    name: "after",
-    about: "Only features whose id is greater: where the page before ended. Follow the next link instead of making it up.",
-    schema: r#"{"type":"integer","format":"int64"}"#,
+const SORTBY: Parameter = Parameter {
+    name: "sortby",
+    about: "Properties to sort by, separated by commas, each with - before it for descending; features without a value \
+            come last, equal ones by id. See sortables.",
+    schema: r#"{"type":"array","items":{"type":"string","pattern":"[+-]?.+"},"maxItems":8}"#,
+};
+
+const TOKEN: Parameter = Parameter {
+    name: "token",
+    about: "Where the page before ended. Follow the next link instead of making it up.",
+    schema: r#"{"type":"string"}"#,
 };
 
 /// Parameters of the items of a layer.
-pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] = &[F, LIMIT, BBOX, BBOX_CRS, FILTER, DATETIME, AFTER];
+pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
+    &[F_ITEMS, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, DATETIME, SORTBY, PROPERTIES, TOKEN];
 /// Parameters of one item.
-pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F];
+pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, CRS, PROPERTIES];
 
 /// A page of features, before it is written.
 struct Page {
     collection: Collection,
+    query: Query,
+    order: Order,
+    /// What tokens are bound to.
+    question: u64,
     rows: Vec<Row>,
     matched: usize,
-    /// The last id, where more features follow.
-    next: Option<i64>,
-    query: Query,
+    /// Whether more features follow.
+    more: bool,
 }
 
 /// `GET /collections/{layer}/items`.
 pub(in super::super) async fn list_items(
     State(state): State<AppState>,
     Path(layer): Path<String>,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
-    let query = Query::read(&uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
-    check_f(&query)?;
+    let query = Query::read(&asked.uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
+    let wanted = negotiate(&query, &asked.headers, OFFERED)?;
     let limit = limit_of(&query)?;
     check_datetime(&query)?;
-    let after = query.parsed::<i64>("after")?;
-    // A box and a page cost a millisecond; a filter may look at every feature.
-    let is_light = query.value("filter").is_none()
-        && query.value("bbox-crs").is_none()
+    let crs = AnswerCrs::read(&query, &collection.state)?;
+    let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
+    let tag = weak_tag((state.start, &layer, collection.state.changed(), asked.uri.query(), wanted.media_type));
+    if let Some(unchanged) = asked.unchanged(&tag) {
+        return Ok(unchanged);
+    }
+    // A box and a page cost a millisecond; a filter or an order may look at every feature.
+    let is_light = ["filter", "bbox-crs", "sortby", "crs"].iter().all(|name| query.value(name).is_none())
         && query.others(ITEMS_PARAMETERS).next().is_none();
     let work = move || {
-        let page = find(collection, query, limit, after)?;
-        Ok(geojson(write_page(&state, &page)))
+        let page = find(collection, query, limit)?;
+        let body = write_page(&state, &page, &writer)?;
+        let mut response = tagged(wanted.answer(body), &tag);
+        response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
+        Ok(response)
     };
     if limit <= SMALL_PAGE && is_light {
         work()
@@ -101,25 +131,34 @@ pub(in super::super) async fn list_items(
 pub(in super::super) async fn read_item(
     State(state): State<AppState>,
     Path((layer, id)): Path<(String, String)>,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    check_f(&Query::read(&uri, ITEM_PARAMETERS, |_| false)?)?;
     let collection = Collection::find(&state, &layer)?;
+    let (query, wanted) = asked.plainly(ITEM_PARAMETERS, OFFERED)?;
+    let crs = AnswerCrs::read(&query, &collection.state)?;
+    let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
     let table = collection.state.table();
-    let row = id.parse().ok().and_then(|id| table.row_of(id));
+    let row = canonical_id(&id).and_then(|id| table.row_of(id));
     let row = row.ok_or_else(|| ApiError::not_found(format!("layer {layer} has no feature {id:?}")))?;
-    let writer = FeatureWriter::new(&collection);
     let mut out = Vec::with_capacity(2048);
-    writer.write(&mut out, table, row);
+    writer.write(&mut out, table, row)?;
     // The feature's closing brace makes room for its links.
     out.pop();
     out.extend_from_slice(b",\"links\":[");
     let path = collection.path();
-    write_link(&mut out, "self", &state.link(&format!("{path}/items/{}", table.id(row))), "application/geo+json");
+    write_link(&mut out, "self", &state.link(&format!("{path}/items/{id}")), "application/geo+json");
     out.push(b',');
     write_link(&mut out, "collection", &state.link(&path), "application/json");
     out.extend_from_slice(b"]}");
-    Ok(geojson(out))
+    let tag = format!("\"{}-{:016x}\"", table.version(row), hash_of(&out[..]));
+    let mut response = tagged(wanted.answer(out), &tag);
+    response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
+    Ok(response)
+}
+
+/// An id as it is written in links: one feature has one path.
+fn canonical_id(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
 /// Refuses what is neither a moment nor an interval.
@@ -161,84 +200,32 @@ fn limit_of(query: &Query) -> Result<usize, ApiError> {
     if limit == 0 { Err(wrong()) } else { Ok(limit) }
 }
 
-/// The features of the page in the order of their ids, and how many match in all.
-fn find(collection: Collection, query: Query, limit: usize, after: Option<i64>) -> Result<Page, ApiError> {
+/// The features of the page in their order, and how many match in all.
+fn find(collection: Collection, query: Query, limit: usize) -> Result<Page, ApiError> {
+    let (layer, table) = (collection.state.layer(), collection.state.table());
+    let order = query.value("sortby").map(|text| Order::parse(text, layer)).transpose();
+    let order = order
+        .map_err(|error| ApiError::bad_parameter("sortby", "bad-value", format!("parameter \"sortby\": {error}")))?
+        .unwrap_or_default();
+    let question = token::question_of(layer.id.as_str(), &query);
+    let after = token::position_of(&query, question, &order, layer)?;
     let selection = selection(&collection, &query, ITEMS_PARAMETERS)?;
-    let table = collection.state.table();
-    let (mut rows, matched) = match selection {
-        None => (table.rows_by_id(after.unwrap_or(i64::MIN)).take(limit + 1).collect::<Vec<_>>(), table.len()),
-        Some(selection) => {
-            let is_after = |row: &Row| after.is_none_or(|after| table.id(*row) > after);
-            let mut rows: Vec<Row> = selection.rows().filter(is_after).collect();
-            if table.segments().len() > 1 {
-                rows.sort_unstable_by_key(|row| table.id(*row));
-            }
-            rows.truncate(limit + 1);
-            (rows, selection.len())
-        }
-    };
+    let matched = selection.as_ref().map_or(table.len(), crate::engine::filter::Selection::len);
+    let mut rows = order.first(table, selection.as_ref(), after.as_ref(), limit + 1);
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| table.id(*row));
-    Ok(Page { collection, rows, matched, next, query })
+    Ok(Page { collection, query, order, question, rows, matched, more })
 }
 
-/// Writes features of a layer with their stored and derived properties.
-struct FeatureWriter {
-    names: PropertyNames,
-    derived: Option<[Key; 4]>,
-}
-
-impl FeatureWriter {
-    fn new(collection: &Collection) -> Self {
-        use crate::domain::layer::GeometryClass::{Mixed, Surface};
-        let layer = collection.state.layer();
-        let has_areas = matches!(layer.geometry, Surface | Mixed);
-        Self {
-            names: PropertyNames::new(&layer.schema),
-            derived: has_areas.then(|| Derived::ALL.map(|derived| Key::new(derived.name()))),
-        }
-    }
-
-    fn write(&self, out: &mut Vec<u8>, table: &Table, row: Row) {
-        let feature = table.feature(row);
-        write_feature_with(out, &feature, &self.names, DEGREE_DECIMALS, |properties| {
-            if let Some(keys) = &self.derived {
-                write_areas(properties, keys, table, row);
-            }
-        });
-    }
-}
-
-/// The areas of a feature, exact to the hundredth of a square metre in each unit.
-fn write_areas(properties: &mut Properties<'_>, keys: &[Key; 4], table: &Table, row: Row) {
-    use crate::domain::feature::ValueRef::Null;
-    let ellipsoidal = table.area(row, Basis::Ellipsoidal).map(crate::ground::units::Area::hundredths_m2);
-    let planar = table.area(row, Basis::Planar).map(crate::ground::units::Area::hundredths_m2);
-    for (key, derived) in keys.iter().zip(Derived::ALL) {
-        let exact = match derived {
-            Derived::AreaM2 => ellipsoidal.map(|hundredths| (hundredths, 2)),
-            Derived::AreaPlanarM2 => planar.map(|hundredths| (hundredths, 2)),
-            Derived::AreaMu => ellipsoidal.and_then(|hundredths| Some((hundredths.checked_mul(15)?, 6))),
-            Derived::AreaHa => ellipsoidal.map(|hundredths| (hundredths, 6)),
-        };
-        match exact {
-            Some((digits, decimals)) => properties.decimal(key, digits, decimals),
-            None => properties.value(key, Null),
-        }
-    }
-}
-
-fn write_page(state: &AppState, page: &Page) -> Vec<u8> {
+fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<Vec<u8>, ApiError> {
     let table = page.collection.state.table();
-    let writer = FeatureWriter::new(&page.collection);
     let mut out = Vec::with_capacity(1024 + page.rows.len() * 1000);
     out.extend_from_slice(b"{\"type\":\"FeatureCollection\",\"features\":[");
     for (number, row) in page.rows.iter().enumerate() {
         if number > 0 {
             out.extend_from_slice(b",\n");
         }
-        writer.write(&mut out, table, *row);
+        writer.write(&mut out, table, *row)?;
     }
     let (matched, returned) = (page.matched, page.rows.len());
     let moment = calendar::date_time_text(now_ms());
@@ -251,17 +238,13 @@ fn write_page(state: &AppState, page: &Page) -> Vec<u8> {
     write_link(&mut out, "self", &href(page.query.with(&[])), "application/geo+json");
     out.push(b',');
     write_link(&mut out, "collection", &state.link(&page.collection.path()), "application/json");
-    if let Some(last) = page.next {
+    if let Some(last) = page.rows.last().filter(|_| page.more) {
+        let token = token::write(&page.order.position(table, *last), page.question);
         out.push(b',');
-        write_link(
-            &mut out,
-            "next",
-            &href(page.query.with(&[("after", Some(&last.to_string()))])),
-            "application/geo+json",
-        );
+        write_link(&mut out, "next", &href(page.query.with(&[("token", Some(&token))])), "application/geo+json");
     }
     out.extend_from_slice(b"]}");
-    out
+    Ok(out)
 }
 
 fn write_link(out: &mut Vec<u8>, rel: &str, href: &str, kind: &str) {
@@ -270,10 +253,6 @@ fn write_link(out: &mut Vec<u8>, rel: &str, href: &str, kind: &str) {
         write_text(out, value);
     }
     out.push(b'}');
-}
-
-fn geojson(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"))], body).into_response()
 }
 
 /// Now, as the answer's time stamp says it.

@@ -3,3 +3,5 @@
 pub(super) mod common;
 pub(super) mod features;
 pub(super) mod schema;
+mod token;
+mod writing;

@@ -2,8 +2,7 @@
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::{Map, Value, json};
 
@@ -12,23 +11,64 @@ use crate::domain::{
     schema::{Derived, Field, FieldType},
 };
 
-use super::{
-    super::{AppState, collection::Collection, error::ApiError, query::Query},
-    common::{F, check_f},
+use super::super::{
+    AppState,
+    collection::Collection,
+    error::ApiError,
+    negotiate::{F_JSON, SCHEMA},
+    query::Asked,
 };
+
+/// What this module earns (OGC 23-058r1).
+pub(super) const CONFORMANCE: &[&str] = &[
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/schemas",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/returnables-and-receivables",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/sortables",
+];
 
 /// `GET /collections/{layer}/schema`.
 pub(in super::super) async fn read_schema(
     State(state): State<AppState>,
     Path(layer): Path<String>,
-    uri: Uri,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
-    check_f(&Query::read(&uri, &[F], |_| false)?)?;
+    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
     let collection = Collection::find(&state, &layer)?;
     let id = state.link(&format!("{}/schema", collection.path()));
-    let body = serde_json::to_vec(&schema_of(collection.state.layer(), &id)).map_err(ApiError::internal)?;
-    let kind = HeaderValue::from_static("application/schema+json");
-    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+    wanted.json(&schema_of(collection.state.layer(), &id))
+}
+
+/// `GET /collections/{layer}/queryables`: what filters may name.
+pub(in super::super) async fn read_queryables(
+    State(state): State<AppState>,
+    Path(layer): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
+    let collection = Collection::find(&state, &layer)?;
+    let id = state.link(&format!("{}/queryables", collection.path()));
+    let mut queryables = schema_of(collection.state.layer(), &id);
+    // Filters on what is not here are errors, never ignored.
+    queryables["additionalProperties"] = Value::Bool(false);
+    wanted.json(&queryables)
+}
+
+/// `GET /collections/{layer}/sortables`: what `sortby` may name.
+pub(in super::super) async fn read_sortables(
+    State(state): State<AppState>,
+    Path(layer): Path<String>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
+    let collection = Collection::find(&state, &layer)?;
+    let id = state.link(&format!("{}/sortables", collection.path()));
+    let mut sortables = schema_of(collection.state.layer(), &id);
+    if let Some(properties) = sortables["properties"].as_object_mut() {
+        properties.retain(|_, property| property.get("x-ogc-role").is_none());
+    }
+    sortables["additionalProperties"] = Value::Bool(false);
+    wanted.json(&sortables)
 }
 
 fn schema_of(layer: &Layer, id: &str) -> Value {
@@ -39,7 +79,7 @@ fn schema_of(layer: &Layer, id: &str) -> Value {
     for (position, field) in layer.schema.fields.iter().enumerate() {
         properties.insert(field.name.clone(), property_of(field, position + 1));
     }
-    if matches!(layer.geometry, GeometryClass::Surface | GeometryClass::Mixed) {
+    if layer.geometry.has_areas() {
         for derived in Derived::ALL {
             let (title, title_en) = derived.titles();
             let property = json!({ "title": title, "x-title-en": title_en, "type": "number", "readOnly": true });

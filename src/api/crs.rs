@@ -1,0 +1,135 @@
+//! The CRS in which coordinates are answered: OGC API - Features, Part 2 (18-058r1).
+//!
+//! Invariant: coordinates leave in the axis order that their CRS declares, whatever order they have inside; the
+//! `Content-Crs` header names it.
+
+use axum::http::HeaderValue;
+use geo::Coord;
+
+use crate::{
+    catalog::LayerState,
+    ground::{
+        crs::{Crs, CrsKind},
+        print::{DEGREE_DECIMALS, METRE_DECIMALS},
+        shape::{Shape, ShapeRef},
+    },
+};
+
+use super::{
+    error::ApiError,
+    query::{Parameter, Query},
+};
+
+/// The CRS of answers that ask for none: longitude and latitude.
+pub(super) const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
+/// What coordinates are stored in; inside the product east first.
+pub(super) const STORED: &str = "http://www.opengis.net/def/crs/EPSG/0/4490";
+
+/// Geographic and world-wide ones, which every layer is offered in, and the county's survey grids.
+const EVERYWHERE: [u32; 3] = [4490, 4326, 3857];
+/// 3-degree Gauss–Krüger zones on CGCS2000: with zone numbers from 25 (central meridian 75°E), and without.
+const THREE_DEGREES: [u32; 2] = [4513, 4534];
+/// 6-degree zones: with zone numbers from 13 (75°E), and without.
+const SIX_DEGREES: [u32; 2] = [4491, 4502];
+
+pub(super) const CRS: Parameter = Parameter {
+    name: "crs",
+    about: "What the answer's coordinates are in, one of the collection's crs, in its declared axis order; longitude and \
+            latitude where not given.",
+    schema: r#"{"type":"string","format":"uri"}"#,
+};
+
+/// The identifier of a CRS.
+pub(super) fn uri_of(crs: &Crs) -> String {
+    match crs.epsg() {
+        Some(code) => format!("http://www.opengis.net/def/crs/EPSG/0/{code}"),
+        None if crs.definition() == "OGC:CRS84" => CRS84.to_owned(),
+        None => crs.definition().to_owned(),
+    }
+}
+
+/// What a layer is offered in: longitude and latitude, its own grid, and the grids of the nation that reach it.
+pub(super) fn offered(state: &LayerState) -> Vec<String> {
+    let mut codes = EVERYWHERE.to_vec();
+    if let Some(extent) = state.extent() {
+        let zones = |first: [u32; 2], count: u32, step: f64| {
+            let reached = (0..count).filter(move |zone| {
+                // A zone is used a little beyond its edges, where land straddles two.
+                let meridian = 75.0 + f64::from(*zone) * step;
+                extent.min.x <= meridian + step && extent.max.x >= meridian - step
+            });
+            reached.flat_map(move |zone| first.map(|code| code + zone)).collect::<Vec<_>>()
+        };
+        codes.extend(zones(THREE_DEGREES, 21, 3.0));
+        codes.extend(zones(SIX_DEGREES, 11, 6.0));
+    }
+    let mut uris = vec![CRS84.to_owned()];
+    uris.extend(codes.into_iter().map(|code| format!("http://www.opengis.net/def/crs/EPSG/0/{code}")));
+    if let Ok(grid) = state.layer().grid.parse::<Crs>() {
+        let uri = uri_of(&grid);
+        // A grid that only a definition names has no identifier that could stand in a URL.
+        if uri.starts_with("http") && !uris.contains(&uri) {
+            uris.push(uri);
+        }
+    }
+    uris
+}
+
+/// The CRS of one answer.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerCrs {
+    /// `None` for longitude and latitude.
+    crs: Option<Crs>,
+    uri: String,
+}
+
+impl AnswerCrs {
+    /// The CRS that a request asks for.
+    ///
+    /// # Errors
+    /// 400 where the layer is not offered in it.
+    pub(super) fn read(query: &Query, state: &LayerState) -> Result<Self, ApiError> {
+        let Some(text) = query.value("crs") else { return Ok(Self { crs: None, uri: CRS84.to_owned() }) };
+        let refused = |why: String| {
+            let detail = format!("parameter \"crs\" = {text:?}: {why}");
+            ApiError::bad_parameter("crs", "bad-value", detail)
+        };
+        let crs: Crs = text.parse().map_err(|error: crate::ground::crs::CrsError| refused(error.to_string()))?;
+        let uri = uri_of(&crs);
+        let known = offered(state);
+        if !known.contains(&uri) {
+            return Err(refused(format!("the layer is offered in {}", known.join(", "))));
+        }
+        Ok(Self { crs: (uri != CRS84).then_some(crs), uri })
+    }
+
+    /// The header that names it.
+    pub(super) fn header(&self) -> Result<HeaderValue, ApiError> {
+        HeaderValue::from_str(&format!("<{}>", self.uri)).map_err(ApiError::internal)
+    }
+
+    /// Decimals that keep its coordinates to a tenth of a millimetre.
+    pub(super) fn decimals(&self) -> u8 {
+        match self.crs.as_ref().map(Crs::kind) {
+            None | Some(CrsKind::Geographic) => DEGREE_DECIMALS,
+            Some(CrsKind::Projected | CrsKind::WebMercator) => METRE_DECIMALS,
+        }
+    }
+
+    /// A shape as it leaves; `None` where it leaves as it is stored.
+    ///
+    /// # Errors
+    /// 400 where a coordinate has no image in the CRS.
+    pub(super) fn place(&self, shape: ShapeRef<'_>) -> Result<Option<Shape>, ApiError> {
+        let Some(crs) = &self.crs else { return Ok(None) };
+        let mut moved = shape.to_shape();
+        crs.from_stored(moved.coords_mut())
+            .map_err(|error| ApiError::bad_parameter("crs", "outside-crs", error.to_string()))?;
+        if crs.north_first() {
+            for at in moved.coords_mut() {
+                *at = Coord { x: at.y, y: at.x };
+            }
+        }
+        Ok(Some(moved))
+    }
+}
