@@ -26,7 +26,20 @@ pub(super) const BBOX_CRS: Parameter = Parameter {
 
 pub(super) const FILTER: Parameter = Parameter {
     name: "filter",
-    about: "Only features for which this CQL2 text is true.",
+    about: "Only features for which this CQL2 filter is true.",
+    schema: r#"{"type":"string"}"#,
+};
+
+pub(super) const FILTER_LANG: Parameter = Parameter {
+    name: "filter-lang",
+    about: "How the filter is written.",
+    schema: r#"{"type":"string","enum":["cql2-text","cql2-json"],"default":"cql2-text"}"#,
+};
+
+pub(super) const FILTER_CRS: Parameter = Parameter {
+    name: "filter-crs",
+    about: "What the coordinates of the filter's geometries are in, in the axis order which that CRS declares, as a URI \
+            (or EPSG:n, or URN); longitude and latitude where not given.",
     schema: r#"{"type":"string"}"#,
 };
 
@@ -39,6 +52,8 @@ pub(super) fn selection(
     let properties: Vec<(&str, &str)> = query.others(known).collect();
     let which = Which {
         filter: query.value("filter"),
+        filter_lang: query.value("filter-lang"),
+        filter_crs: query.value("filter-crs"),
         bbox: query.value("bbox"),
         bbox_crs: query.value("bbox-crs"),
         properties: &properties,

@@ -14,7 +14,7 @@ use super::{
     negotiate::{F_JSON, JSON, negotiate},
     protocol::{tagged, weak_tag},
     query::{Asked, Parameter, Query},
-    spatial::{BBOX, BBOX_CRS, FILTER},
+    spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG},
 };
 
 const GROUP_BY: Parameter = Parameter {
@@ -50,7 +50,7 @@ const DECIMALS: Parameter = Parameter {
 
 /// Parameters of the statistics of a layer.
 pub(super) const STATISTICS_PARAMETERS: &[Parameter] =
-    &[F_JSON, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER];
+    &[F_JSON, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS];
 
 /// `GET /collections/{layer}/statistics`.
 pub(super) async fn read_statistics(
@@ -83,6 +83,8 @@ fn question_of(query: &Query) -> StatisticsQuestion {
         basis: word("basis"),
         decimals: word("decimals"),
         filter: word("filter"),
+        filter_lang: word("filter-lang"),
+        filter_crs: word("filter-crs"),
         bbox: word("bbox"),
         bbox_crs: word("bbox-crs"),
         properties: query

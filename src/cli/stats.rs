@@ -39,9 +39,15 @@ pub(super) struct Stats {
     /// Decimals of areas
     #[arg(long, value_name = "N")]
     decimals: Option<String>,
-    /// Only features for which this CQL2 text is true
+    /// Only features for which this CQL2 filter is true
     #[arg(long, value_name = "CQL2")]
     filter: Option<String>,
+    /// How the filter is written: cql2-text (where not given) or cql2-json
+    #[arg(long, value_name = "LANGUAGE")]
+    filter_lang: Option<String>,
+    /// The coordinate reference system of the filter's geometries; longitude and latitude where not given
+    #[arg(long, value_name = "EPSG:N")]
+    filter_crs: Option<String>,
     /// Only features that touch this box: west,south,east,north
     #[arg(long, value_name = "BOX", allow_hyphen_values = true)]
     bbox: Option<String>,
@@ -65,6 +71,8 @@ impl Stats {
             basis: self.basis,
             decimals: self.decimals,
             filter: self.filter,
+            filter_lang: self.filter_lang,
+            filter_crs: self.filter_crs,
             bbox: self.bbox,
             bbox_crs: self.bbox_crs,
             properties: Vec::new(),

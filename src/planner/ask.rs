@@ -41,8 +41,13 @@ pub(super) fn sum_failed(error: crate::ground::units::UnitError) -> AskError {
 /// Which features a question is about.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Which<'a> {
-    /// CQL2 text.
+    /// CQL2.
     pub filter: Option<&'a str>,
+    /// How the filter is written: `cql2-text` (where nothing is said) or `cql2-json`.
+    pub filter_lang: Option<&'a str>,
+    /// What the coordinates of the filter's geometries are in, in the axis order which that CRS declares;
+    /// longitude and latitude (CRS84) where nothing is said.
+    pub filter_crs: Option<&'a str>,
     /// `west,south,east,north`, or in the axis order of `bbox_crs`.
     pub bbox: Option<&'a str>,
     /// The CRS of the box.
@@ -93,14 +98,36 @@ fn touches_in(crs: &Crs, bounds: &Bounds, state: &LayerState, row: Row) -> bool 
 
 fn filter_of(state: &LayerState, which: &Which<'_>) -> Result<Option<Bound>, AskError> {
     let mut parts: Vec<Expr> = Vec::new();
-    if let Some(text) = which.filter {
-        parts.push(parse_text(text).map_err(|error| AskError::new("filter", error))?);
+    match which.filter {
+        Some(text) => parts.push(read_filter(text, which)?),
+        None if which.filter_lang.is_some() => {
+            return Err(AskError::new("filter-lang", "says how a filter is written, but there is no filter"));
+        }
+        None if which.filter_crs.is_some() => {
+            return Err(AskError::new("filter-crs", "says what a filter's coordinates are in, but there is no filter"));
+        }
+        None => {}
     }
     for (name, value) in which.properties {
         parts.push(property_equals(name, value, state.layer()).map_err(|error| AskError::new(name, error))?);
     }
     let Some(whole) = all_of(parts) else { return Ok(None) };
     bind(&whole, state.layer()).map(Some).map_err(|error| AskError::new("filter", error))
+}
+
+/// The filter as written, its geometries in longitude and latitude.
+fn read_filter(text: &str, which: &Which<'_>) -> Result<Expr, AskError> {
+    if let Some(given) = which.filter_crs {
+        let crs: Crs = given.parse().map_err(|error| AskError::new("filter-crs", error))?;
+        if !crs.is_stored() || crs.north_first() {
+            return Err(AskError::new("filter-crs", format!("{given:?} is not supported yet: use CRS84")));
+        }
+    }
+    match which.filter_lang {
+        None | Some("cql2-text") => parse_text(text).map_err(|error| AskError::new("filter", error)),
+        Some("cql2-json") => Err(AskError::new("filter-lang", "\"cql2-json\" is not supported yet: use cql2-text")),
+        Some(other) => Err(AskError::new("filter-lang", format!("{other:?} is neither cql2-text nor cql2-json"))),
+    }
 }
 
 /// Where features shall be.

@@ -25,8 +25,12 @@ pub struct StatisticsQuestion {
     pub basis: Option<String>,
     /// Decimals of areas; the unit's usual ones where not given.
     pub decimals: Option<String>,
-    /// CQL2 text.
+    /// CQL2.
     pub filter: Option<String>,
+    /// How the filter is written: `cql2-text` or `cql2-json`.
+    pub filter_lang: Option<String>,
+    /// What the coordinates of the filter's geometries are in.
+    pub filter_crs: Option<String>,
     /// A box.
     pub bbox: Option<String>,
     /// The CRS of the box.
@@ -57,6 +61,8 @@ pub fn statistics(catalog: &Catalog, layer: &str, question: &StatisticsQuestion)
         question.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let which = Which {
         filter: question.filter.as_deref(),
+        filter_lang: question.filter_lang.as_deref(),
+        filter_crs: question.filter_crs.as_deref(),
         bbox: question.bbox.as_deref(),
         bbox_crs: question.bbox_crs.as_deref(),
         properties: &properties,

@@ -24,7 +24,7 @@ use super::{
         negotiate::{F_ITEMS, GEOJSON, Representation, negotiate},
         protocol::{hash_of, tagged, weak_tag},
         query::{Asked, Parameter, Query},
-        spatial::{BBOX, BBOX_CRS, FILTER, selection},
+        spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG, selection},
     },
     token,
     writing::{FeatureWriter, PROPERTIES},
@@ -76,7 +76,7 @@ const TOKEN: Parameter = Parameter {
 
 /// Parameters of the items of a layer.
 pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
-    &[F_ITEMS, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, DATETIME, SORTBY, PROPERTIES, TOKEN];
+    &[F_ITEMS, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
 /// Parameters of one item.
 pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, CRS, PROPERTIES];
 
