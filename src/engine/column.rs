@@ -5,7 +5,10 @@ use crate::domain::{
     schema::{FieldType, Schema},
 };
 
-use super::words::{Words, WordsBuilder};
+use super::{
+    order::{Place, gathered},
+    words::{Words, WordsBuilder},
+};
 
 /// Marks a row without a day.
 const NO_DAY: i32 = i32::MIN;
@@ -47,6 +50,18 @@ impl Integers {
             return None;
         }
         Some(self.values[row])
+    }
+
+    fn gathered(parts: &[Self], order: &[Place]) -> Self {
+        let mut all = Self { values: Vec::with_capacity(order.len()), absent: Vec::new() };
+        for (place, row) in order.iter().zip(0..) {
+            let number = parts[place.part as usize].at(place.row as usize);
+            if number.is_none() {
+                all.absent.push(row);
+            }
+            all.values.push(number.unwrap_or(0));
+        }
+        all
     }
 }
 
@@ -147,14 +162,23 @@ impl ColumnBuilder {
         true
     }
 
-    pub(super) fn finish(self) -> Column {
-        match self {
-            Self::Boolean(values) => Column::Boolean(values),
-            Self::Integer(values) => Column::Integer(values),
-            Self::Real(values) => Column::Real(values),
-            Self::Text(words) => Column::Text(words.finish()),
-            Self::Date(values) => Column::Date(values),
-            Self::DateTime(values) => Column::DateTime(values),
+    /// The column of rows from several parts, all of one type, in a given order.
+    pub(super) fn gathered(parts: Vec<Self>, order: &[Place]) -> Column {
+        fn held<T>(parts: Vec<ColumnBuilder>, take: impl Fn(ColumnBuilder) -> Option<T>) -> Vec<T> {
+            parts.into_iter().filter_map(take).collect()
+        }
+        macro_rules! parts_of {
+            ($kind:ident) => {
+                held(parts, |part| if let Self::$kind(held) = part { Some(held) } else { None })
+            };
+        }
+        match parts.first() {
+            Some(Self::Boolean(_)) | None => Column::Boolean(gathered(&parts_of!(Boolean), order)),
+            Some(Self::Integer(_)) => Column::Integer(Integers::gathered(&parts_of!(Integer), order)),
+            Some(Self::Real(_)) => Column::Real(gathered(&parts_of!(Real), order)),
+            Some(Self::Text(_)) => Column::Text(WordsBuilder::gathered(parts_of!(Text), order)),
+            Some(Self::Date(_)) => Column::Date(gathered(&parts_of!(Date), order)),
+            Some(Self::DateTime(_)) => Column::DateTime(gathered(&parts_of!(DateTime), order)),
         }
     }
 }

@@ -24,6 +24,9 @@ const SEMI_MAJOR_M: f64 = 6_378_137.0;
 /// First eccentricity squared of CGCS2000.
 const E2: f64 = 6.694_380_022_903_416e-3;
 
+/// A lower bound of a distance times this is one also where both were rounded.
+const SURELY: f64 = 1.0 - 1e-9;
+
 /// How features lie to a surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
@@ -46,7 +49,11 @@ pub struct Near {
 
 /// Features whose geometry shares a point with a box, in no order.
 pub fn in_box(table: &Table, wanted: Bounds) -> impl Iterator<Item = Row> + '_ {
-    table.touching(wanted).filter(move |row| table.shape(*row).is_some_and(|shape| meets_box(shape, &wanted)))
+    let hit = move |(row, held): &(Row, &Bounds)| {
+        // What has its box in the wanted one has a point in it, too, and need not be looked at.
+        wanted.contains(held) || table.shape(*row).is_some_and(|shape| meets_box(shape, &wanted))
+    };
+    table.boxes_touching(wanted).filter(hit).map(|(row, _)| row)
 }
 
 /// Surfaces that hold a place, boundary included, and points and lines within `tolerance_m` of it; in no order.
@@ -117,22 +124,30 @@ fn nearest_into(table: &Table, at: Coord, (count, within_m): (usize, f64), best:
         return;
     }
     let plane = TruePlane::at(at);
-    for (segment, held) in table.segments().iter().enumerate() {
-        for (row, bound_degrees) in held.index().nearest(at) {
-            let limit = if best.len() == count { best[count - 1].distance_m } else { within_m };
-            if bound_degrees * plane.metres_y * (1.0 - 1e-9) > limit {
+    let mut rows: Vec<(f64, Row)> = Vec::new();
+    for (held, segment) in table.segments().iter().zip(0..) {
+        for (block, bound_degrees) in held.index().nearest(at) {
+            let limit = |best: &[Near]| if best.len() == count { best[count - 1].distance_m } else { within_m };
+            if bound_degrees * plane.metres_y * SURELY > limit(best) {
                 break;
             }
-            let row = Row { segment: segment as u32, row };
-            let Some(shape) = table.shape(row).filter(|_| table.is_alive(row)) else { continue };
-            let near = Near { row, id: table.id(row), distance_m: plane.distance_m(shape) };
-            if near.distance_m > within_m {
-                continue;
-            }
-            let place = best.partition_point(|other| (other.distance_m, other.id) < (near.distance_m, near.id));
-            if place < count {
-                best.insert(place, near);
-                best.truncate(count);
+            rows.clear();
+            rows.extend(block.map(|(row, bounds)| (plane.distance_of_box_m(bounds) * SURELY, Row { segment, row })));
+            rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            for (bound_m, row) in &rows {
+                if *bound_m > limit(best) {
+                    break;
+                }
+                let Some(shape) = table.shape(*row).filter(|_| table.is_alive(*row)) else { continue };
+                let near = Near { row: *row, id: table.id(*row), distance_m: plane.distance_m(shape) };
+                if near.distance_m > within_m {
+                    continue;
+                }
+                let place = best.partition_point(|other| (other.distance_m, other.id) < (near.distance_m, near.id));
+                if place < count {
+                    best.insert(place, near);
+                    best.truncate(count);
+                }
             }
         }
     }
@@ -323,6 +338,13 @@ impl TruePlane {
     /// Degrees that hold a length in either axis.
     fn widest_degrees(&self, length_m: f64) -> f64 {
         (length_m / self.metres_x.min(self.metres_y)).min(360.0)
+    }
+
+    /// The distance of a box from the place: no geometry in it is nearer.
+    fn distance_of_box_m(&self, bounds: &Bounds) -> f64 {
+        let dx = (bounds.min.x - self.at.x).max(self.at.x - bounds.max.x).max(0.0) * self.metres_x;
+        let dy = (bounds.min.y - self.at.y).max(self.at.y - bounds.max.y).max(0.0) * self.metres_y;
+        (dx * dx + dy * dy).sqrt()
     }
 
     fn local(&self, c: Coord) -> Coord {

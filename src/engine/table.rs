@@ -1,309 +1,26 @@
-//! The features of a layer in memory: immutable segments of typed columns and flat geometry, with an index.
+//! The features of a layer in memory at one moment: immutable segments, and which of their rows are no more.
 //!
-//! A [`Table`] is one or more [`Segment`]s, each with ids in ascending order, and for each the rows that a
-//! later edit has replaced or deleted. Loading builds several segments at once; an edit adds to the last.
+//! A [`Table`] is one or more [`Segment`]s, and for each the rows that a later edit has replaced or deleted.
+//! Loading builds one segment; an edit adds to the last. In a segment rows lie in the order of space and not of
+//! ids: who needs ids in order asks for them ([`Table::rows_by_id`], [`Table::first_by_id`]).
 //! Invariant: an id is alive in at most one segment.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use geo::Coord;
-use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::{
     domain::{
         feature::{FeatureRef, ValueRef},
-        layer::Layer,
         schema::Derived,
     },
     ground::{
-        measure::{SurveyGrid, ellipsoidal_m2, planar_m2},
-        shape::{Bounds, ShapeKind, ShapeRef},
+        shape::{Bounds, ShapeRef},
         units::{Area, Basis},
     },
 };
 
-use super::{
-    column::{Column, ColumnBuilder, WrongType},
-    index::Index,
-    words::Words,
-};
-
-/// Marks a row without an area: a point, a line, no geometry, or outside the survey grid.
-const NO_AREA: i64 = i64::MIN;
-
-/// Geometries of rows in shared arrays.
-#[derive(Debug, Default)]
-struct Shapes {
-    kinds: Vec<Option<ShapeKind>>,
-    coords: Vec<Coord>,
-    ring_ends: Vec<u32>,
-    part_ends: Vec<u32>,
-    /// For each row the ends of its coordinates, rings and parts.
-    row_ends: Vec<[u32; 3]>,
-}
-
-impl Shapes {
-    fn push(&mut self, shape: Option<ShapeRef<'_>>) -> Result<(), TableError> {
-        if let Some(shape) = shape {
-            let (coord_base, ring_base) = (self.coords.len() as u32, self.ring_ends.len() as u32);
-            if u32::try_from(self.coords.len() + shape.coords().len()).is_err() {
-                return Err(TableError::TooManyCoordinates);
-            }
-            self.coords.extend_from_slice(shape.coords());
-            let mut end = coord_base;
-            self.ring_ends.extend(shape.rings().map(|ring| {
-                end += ring.len() as u32;
-                end
-            }));
-            let mut end = ring_base;
-            self.part_ends.extend(shape.parts().map(|rings| {
-                end += rings.len() as u32;
-                end
-            }));
-        }
-        self.kinds.push(shape.map(|shape| shape.kind()));
-        self.row_ends.push([self.coords.len() as u32, self.ring_ends.len() as u32, self.part_ends.len() as u32]);
-        Ok(())
-    }
-
-    fn at(&self, row: usize) -> Option<ShapeRef<'_>> {
-        let kind = self.kinds[row]?;
-        let start = if row == 0 { [0; 3] } else { self.row_ends[row - 1] };
-        let end = self.row_ends[row];
-        let span = |axis: usize| start[axis] as usize..end[axis] as usize;
-        Some(ShapeRef::of_arrays(
-            kind,
-            &self.coords[span(0)],
-            (&self.ring_ends[span(1)], start[0]),
-            (&self.part_ends[span(2)], start[1]),
-        ))
-    }
-}
-
-/// What can go wrong when a table is built.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TableError {
-    /// A value's type is not its column's.
-    #[error("feature {id}: {source}")]
-    WrongType {
-        /// The feature.
-        id: i64,
-        /// The column and the types.
-        #[source]
-        source: WrongType,
-    },
-    /// A feature has more or fewer values than its layer has columns.
-    #[error("feature {id} has {found} values for {wanted} columns")]
-    WrongWidth {
-        /// The feature.
-        id: i64,
-        /// Columns of the layer.
-        wanted: usize,
-        /// Values given.
-        found: usize,
-    },
-    /// Ids do not ascend.
-    #[error("feature {id} comes after {before}: ids must ascend")]
-    Unordered {
-        /// The feature.
-        id: i64,
-        /// The one before it.
-        before: i64,
-    },
-    /// More coordinates than a segment can number.
-    #[error("a layer segment holds at most 4,294,967,295 coordinates")]
-    TooManyCoordinates,
-}
-
-/// Some features of a layer, immutable.
-#[derive(Debug)]
-pub struct Segment {
-    ids: Vec<i64>,
-    versions: Vec<i64>,
-    shapes: Shapes,
-    columns: Vec<Column>,
-    ellipsoidal: Vec<i64>,
-    planar: OnceLock<Vec<i64>>,
-    grid: Option<SurveyGrid>,
-    index: Index,
-}
-
-impl Segment {
-    /// The number of rows, replaced ones included.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    /// The ids of all rows, ascending.
-    #[must_use]
-    pub fn ids(&self) -> &[i64] {
-        &self.ids
-    }
-
-    /// The columns, in the order of the schema.
-    #[must_use]
-    pub fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    /// The code of a row's word in a coded text column; [`NO_WORD`](super::words::NO_WORD) for no value.
-    #[must_use]
-    pub fn code(&self, column: usize, row: u32) -> Option<u32> {
-        match &self.columns[column] {
-            Column::Text(Words::Coded { codes, .. }) => Some(codes[row as usize]),
-            _ => None,
-        }
-    }
-
-    /// The geometry of a row.
-    #[must_use]
-    pub fn shape(&self, row: u32) -> Option<ShapeRef<'_>> {
-        self.shapes.at(row as usize)
-    }
-
-    /// The survey grid of the layer, where it has one.
-    #[must_use]
-    pub const fn grid(&self) -> Option<&SurveyGrid> {
-        self.grid.as_ref()
-    }
-
-    /// The spatial index of the rows that have a geometry.
-    #[must_use]
-    pub const fn index(&self) -> &Index {
-        &self.index
-    }
-
-    /// Areas of all rows in hundredths of a square metre; `None` for a row without an area.
-    ///
-    /// Planar areas are measured when first asked for, on all processors.
-    pub fn areas(&self, basis: Basis) -> impl Fn(u32) -> Option<i64> + '_ {
-        let areas: &[i64] = match basis {
-            Basis::Ellipsoidal => &self.ellipsoidal,
-            Basis::Planar => self.planar.get_or_init(|| self.measure_planar()),
-        };
-        move |row| (areas[row as usize] != NO_AREA).then(|| areas[row as usize])
-    }
-
-    fn measure_planar(&self) -> Vec<i64> {
-        let measure = |row: usize| {
-            let (Some(shape), Some(grid)) = (self.shapes.at(row), &self.grid) else { return NO_AREA };
-            let measured = shape.kind().dimension() == 2 && shape.bounds().is_some_and(|b| grid.covers(&b));
-            if !measured {
-                return NO_AREA;
-            }
-            let m2 = planar_m2(shape, grid).ok().and_then(|m2| Area::from_m2(Basis::Planar, m2).ok());
-            m2.map_or(NO_AREA, Area::hundredths_m2)
-        };
-        (0..self.len()).into_par_iter().with_min_len(1024).map(measure).collect()
-    }
-
-    /// The row of an id, replaced or not.
-    #[must_use]
-    pub fn row_of(&self, id: i64) -> Option<u32> {
-        self.ids.binary_search(&id).ok().map(|row| row as u32)
-    }
-}
-
-/// Collects the features of a segment, ids ascending.
-#[derive(Debug)]
-pub struct SegmentBuilder<'l> {
-    layer: &'l Layer,
-    grid: Option<SurveyGrid>,
-    ids: Vec<i64>,
-    versions: Vec<i64>,
-    shapes: Shapes,
-    columns: Vec<ColumnBuilder>,
-    ellipsoidal: Vec<i64>,
-}
-
-impl<'l> SegmentBuilder<'l> {
-    /// A builder for features of a layer, whose areas are measured in `grid` where it covers them.
-    #[must_use]
-    pub fn new(layer: &'l Layer, grid: Option<SurveyGrid>) -> Self {
-        let columns = ColumnBuilder::all_of(&layer.schema);
-        Self {
-            layer,
-            grid,
-            ids: Vec::new(),
-            versions: Vec::new(),
-            shapes: Shapes::default(),
-            columns,
-            ellipsoidal: Vec::new(),
-        }
-    }
-
-    /// Adds the next feature and measures its ellipsoidal area.
-    ///
-    /// # Errors
-    /// [`TableError`] where the id does not ascend or the values do not fit the schema.
-    pub fn push(
-        &mut self,
-        (id, version): (i64, i64),
-        shape: Option<ShapeRef<'_>>,
-        values: &[ValueRef<'_>],
-    ) -> Result<(), TableError> {
-        if let Some(before) = self.ids.last().copied().filter(|before| *before >= id) {
-            return Err(TableError::Unordered { id, before });
-        }
-        if values.len() != self.columns.len() {
-            return Err(TableError::WrongWidth { id, wanted: self.columns.len(), found: values.len() });
-        }
-        self.shapes.push(shape)?;
-        for (index, (column, value)) in self.columns.iter_mut().zip(values).enumerate() {
-            if !column.push(*value) {
-                let field = &self.layer.schema.fields[index];
-                let source = WrongType {
-                    column: field.name.clone(),
-                    wanted: field.kind.as_str(),
-                    found: value.to_value().kind().map_or("none", |kind| kind.as_str()).to_owned(),
-                };
-                return Err(TableError::WrongType { id, source });
-            }
-        }
-        self.ids.push(id);
-        self.versions.push(version);
-        self.ellipsoidal.push(shape.map_or(NO_AREA, |shape| self.measure(shape)));
-        Ok(())
-    }
-
-    fn measure(&self, shape: ShapeRef<'_>) -> i64 {
-        if shape.kind().dimension() < 2 {
-            return NO_AREA;
-        }
-        let covered = |grid: &&SurveyGrid| shape.bounds().is_some_and(|b| grid.covers(&b));
-        let m2 = ellipsoidal_m2(shape, self.grid.as_ref().filter(covered));
-        Area::from_m2(Basis::Ellipsoidal, m2).map_or(NO_AREA, Area::hundredths_m2)
-    }
-
-    /// The finished segment with its index.
-    #[must_use]
-    pub fn finish(mut self) -> Segment {
-        self.shapes.coords.shrink_to_fit();
-        self.shapes.ring_ends.shrink_to_fit();
-        self.shapes.part_ends.shrink_to_fit();
-        let shapes = self.shapes;
-        let boxes = (0..self.ids.len()).filter_map(|row| Some((row as u32, shapes.at(row)?.bounds()?)));
-        let index = Index::build(boxes);
-        Segment {
-            ids: self.ids,
-            versions: self.versions,
-            shapes,
-            columns: self.columns.into_iter().map(ColumnBuilder::finish).collect(),
-            ellipsoidal: self.ellipsoidal,
-            planar: OnceLock::new(),
-            grid: self.grid,
-            index,
-        }
-    }
-}
+pub use super::segment::{Segment, SegmentBuilder, TableError};
 
 /// The place of a feature in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -399,7 +116,7 @@ impl Table {
         })
     }
 
-    /// All features, segment after segment, ids ascending in each.
+    /// All features, segment after segment, in each in the order of space: in no order of ids.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         (0..self.segments.len() as u32).flat_map(move |segment| {
             (0..self.segments[segment as usize].len() as u32)
@@ -410,38 +127,56 @@ impl Table {
 
     /// Features whose id is greater than `after`, ids ascending over all segments.
     pub fn rows_by_id(&self, after: i64) -> impl Iterator<Item = Row> + '_ {
-        let mut next: Vec<usize> =
-            self.segments.iter().map(|segment| segment.ids.partition_point(|id| *id <= after)).collect();
+        let mut next: Vec<usize> = self.segments.iter().map(|segment| segment.rank_after(after)).collect();
         std::iter::from_fn(move || {
-            let lowest = |segment: &usize| self.segments[*segment].ids.get(next[*segment]).copied();
-            let segment = (0..next.len()).filter(|s| lowest(s).is_some()).min_by_key(lowest)?;
-            let row = Row { segment: segment as u32, row: next[segment] as u32 };
+            let row_of = |segment: usize| Some((segment, *self.segments[segment].by_id().get(next[segment])?));
+            let (segment, row) = match next.len() {
+                1 => row_of(0)?,
+                _ => (0..next.len()).filter_map(row_of).min_by_key(|(at, row)| self.segments[*at].id(*row))?,
+            };
             next[segment] += 1;
-            Some(row)
+            Some(Row { segment: segment as u32, row })
         })
         .filter(|row| self.is_alive(*row))
     }
 
+    /// Of some features those with the `count` smallest ids that are greater than `after`, ids ascending.
+    #[must_use]
+    pub fn first_by_id(&self, rows: impl Iterator<Item = Row>, after: i64, count: usize) -> Vec<Row> {
+        let mut found: Vec<(i64, Row)> = rows.map(|row| (self.id(row), row)).filter(|(id, _)| *id > after).collect();
+        if count < found.len() {
+            found.select_nth_unstable(count);
+            found.truncate(count);
+        }
+        found.sort_unstable();
+        found.into_iter().map(|(_, row)| row).collect()
+    }
+
     /// Features whose box shares a point with the given one, in no order.
     pub fn touching(&self, bounds: Bounds) -> impl Iterator<Item = Row> + '_ {
-        self.segments.iter().enumerate().flat_map(move |(segment, held)| {
-            held.index
-                .touching(bounds)
-                .map(move |row| Row { segment: segment as u32, row })
-                .filter(|row| self.is_alive(*row))
+        self.boxes_touching(bounds).map(|(row, _)| row)
+    }
+
+    /// Features whose box shares a point with the given one, with their boxes, in no order.
+    pub fn boxes_touching(&self, bounds: Bounds) -> impl Iterator<Item = (Row, &Bounds)> + '_ {
+        self.segments.iter().zip(0..).flat_map(move |(held, segment)| {
+            held.index()
+                .boxes_touching(bounds)
+                .map(move |(row, held)| (Row { segment, row }, held))
+                .filter(|(row, _)| self.is_alive(*row))
         })
     }
 
     /// The id of a feature.
     #[must_use]
     pub fn id(&self, row: Row) -> i64 {
-        self.segment(row).ids[row.row as usize]
+        self.segment(row).id(row.row)
     }
 
     /// The sequence number of the edit that made the feature as it is.
     #[must_use]
     pub fn version(&self, row: Row) -> i64 {
-        self.segment(row).versions[row.row as usize]
+        self.segment(row).version(row.row)
     }
 
     /// The geometry of a feature.
@@ -453,7 +188,7 @@ impl Table {
     /// A value of a feature, by the column's place in the schema.
     #[must_use]
     pub fn value(&self, row: Row, column: usize) -> ValueRef<'_> {
-        self.segment(row).columns[column].at(row.row as usize)
+        self.segment(row).columns()[column].at(row.row as usize)
     }
 
     /// The area of a feature; `None` for points, lines, and planar areas outside the survey grid.
@@ -483,13 +218,19 @@ impl Table {
         FeatureRef {
             id: self.id(row),
             shape: segment.shape(row.row),
-            values: segment.columns.iter().map(|column| column.at(row.row as usize)).collect(),
+            values: segment.columns().iter().map(|column| column.at(row.row as usize)).collect(),
         }
     }
 
     /// The smallest box around all features.
     #[must_use]
     pub fn extent(&self) -> Option<Bounds> {
-        self.rows().filter_map(|row| self.shape(row)?.bounds()).reduce(Bounds::union)
+        let is_whole = |segment: &usize| self.dead[*segment].is_empty();
+        let alive = |segment: usize| {
+            let rows = (0..self.segments[segment].len() as u32).map(move |row| Row { segment: segment as u32, row });
+            rows.filter(|row| self.is_alive(*row)).filter_map(|row| self.shape(row)?.bounds()).reduce(Bounds::union)
+        };
+        let extent = |at: usize| if is_whole(&at) { self.segments[at].index().extent() } else { alive(at) };
+        (0..self.segments.len()).filter_map(extent).reduce(Bounds::union)
     }
 }

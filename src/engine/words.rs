@@ -5,6 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
+use super::order::Place;
+
 /// The code of a row without a value.
 pub const NO_WORD: u32 = u32::MAX;
 
@@ -38,7 +40,7 @@ pub enum Words {
     Coded {
         /// The code of each row; [`NO_WORD`] for none.
         codes: Vec<u32>,
-        /// The words by code, in order of first appearance.
+        /// The words by code, in the order in which the features, by id, first bring them.
         list: WordList,
     },
     /// Each row holds its own text.
@@ -77,18 +79,22 @@ pub struct PlainWords {
     absent: Vec<u32>,
 }
 
+impl PlainWords {
+    fn at(&self, row: usize) -> Option<&str> {
+        if !self.absent.is_empty() && self.absent.binary_search(&(row as u32)).is_ok() {
+            return None;
+        }
+        Some(self.texts.at(row))
+    }
+}
+
 impl Words {
     /// The text of a row.
     #[must_use]
     pub fn at(&self, row: usize) -> Option<&str> {
         match self {
             Self::Coded { codes, list } => (codes[row] != NO_WORD).then(|| list.word(codes[row])),
-            Self::Plain(plain) => {
-                if plain.absent.binary_search(&(row as u32)).is_ok() {
-                    return None;
-                }
-                Some(plain.texts.at(row))
-            }
+            Self::Plain(plain) => plain.at(row),
         }
     }
 
@@ -104,7 +110,7 @@ impl Words {
 
 /// Collects a column of text.
 #[derive(Debug, Default)]
-pub struct WordsBuilder {
+pub(super) struct WordsBuilder {
     codes: Vec<u32>,
     list: TextList,
     by_word: FxHashMap<Box<str>, u32>,
@@ -116,7 +122,7 @@ const MANY_WORDS: usize = 20_000;
 
 impl WordsBuilder {
     /// Adds the text of the next row.
-    pub fn push(&mut self, text: Option<&str>) {
+    pub(super) fn push(&mut self, text: Option<&str>) {
         if let Some(plain) = &mut self.plain {
             push_plain(plain, text);
             return;
@@ -129,7 +135,7 @@ impl WordsBuilder {
             },
         };
         self.codes.push(code);
-        if self.list.len() > MANY_WORDS && self.codes.len() < self.list.len() * 4 {
+        if self.has_many_words() {
             self.turn_plain();
         }
     }
@@ -152,16 +158,63 @@ impl WordsBuilder {
         self.plain = Some(plain);
     }
 
-    /// The finished column.
-    #[must_use]
-    pub fn finish(mut self) -> Words {
-        if let Some(mut plain) = self.plain {
-            plain.texts.bytes.shrink_to_fit();
-            plain.texts.ends.shrink_to_fit();
-            return Words::Plain(plain);
+    /// The text of a row.
+    fn at(&self, row: usize) -> Option<&str> {
+        match &self.plain {
+            Some(plain) => plain.at(row),
+            None => (self.codes[row] != NO_WORD).then(|| self.list.at(self.codes[row] as usize)),
         }
-        self.codes.shrink_to_fit();
-        Words::Coded { codes: self.codes, list: WordList(self.list) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.plain.as_ref().map_or(self.list.bytes.len(), |plain| plain.texts.bytes.len())
+    }
+
+    /// The column of rows from several parts, in a given order: plain where one of them is, or where all together
+    /// have too many words.
+    pub(super) fn gathered(parts: Vec<Self>, order: &[Place]) -> Words {
+        if parts.iter().all(|part| part.plain.is_none()) {
+            return Self::gathered_by_code(parts, order);
+        }
+        let mut plain = PlainWords::default();
+        plain.texts.ends.reserve_exact(order.len());
+        plain.texts.bytes.reserve_exact(parts.iter().map(Self::bytes).sum());
+        for place in order {
+            push_plain(&mut plain, parts[place.part as usize].at(place.row as usize));
+        }
+        plain.texts.bytes.shrink_to_fit();
+        Words::Plain(plain)
+    }
+
+    fn gathered_by_code(parts: Vec<Self>, order: &[Place]) -> Words {
+        let mut all = Self::default();
+        let mut codes = Vec::with_capacity(parts.len());
+        // For each part the new code of each of its words.
+        let mut renamed: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let new_code = |code| {
+                let word = part.list.at(code);
+                all.by_word.get(word).copied().unwrap_or_else(|| all.add_word(word))
+            };
+            renamed.push((0..part.list.len()).map(new_code).collect());
+            codes.push(part.codes);
+        }
+        let rename = |place: &Place| match place.of(&codes) {
+            NO_WORD => NO_WORD,
+            code => renamed[place.part as usize][code as usize],
+        };
+        all.codes = order.iter().map(rename).collect();
+        if all.has_many_words() {
+            all.turn_plain();
+        }
+        match all.plain {
+            Some(plain) => Words::Plain(plain),
+            None => Words::Coded { codes: all.codes, list: WordList(all.list) },
+        }
+    }
+
+    fn has_many_words(&self) -> bool {
+        self.list.len() > MANY_WORDS && self.codes.len() < self.list.len() * 4
     }
 }
 
@@ -177,15 +230,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_column_reads_back_whether_coded_or_plain() {
-        for distinct in [3, 60_000] {
-            let mut builder = WordsBuilder::default();
-            let text = |row: usize| (!row.is_multiple_of(7)).then(|| format!("词{}", row % distinct));
-            (0..60_000).for_each(|row| builder.push(text(row).as_deref()));
-            let words = builder.finish();
-            assert_eq!(matches!(words, Words::Plain(_)), distinct > 3);
-            for row in 0..60_000 {
-                assert_eq!(words.at(row), text(row).as_deref(), "row {row} of {distinct} words");
+    fn a_column_reads_back_in_any_order_whether_coded_or_plain() {
+        const ROWS: usize = 60_000;
+        let text = |row: usize, distinct: usize| (!row.is_multiple_of(7)).then(|| format!("词{}", row % distinct));
+        // Four parts of 15,000 rows are coded by themselves and have too many words together.
+        for (distinct, parts, is_plain) in [(3, 1, false), (3, 2, false), (ROWS, 1, true), (ROWS, 4, true)] {
+            let part_rows = ROWS / parts;
+            let built = (0..parts).map(|part| {
+                let mut builder = WordsBuilder::default();
+                (0..part_rows).for_each(|row| builder.push(text(part * part_rows + row, distinct).as_deref()));
+                builder
+            });
+            let order: Vec<Place> = (0..ROWS)
+                .map(|row| (row * 7919) % ROWS)
+                .map(|from| Place { part: (from / part_rows) as u32, row: (from % part_rows) as u32 })
+                .collect();
+            let words = WordsBuilder::gathered(built.collect(), &order);
+            assert_eq!(matches!(words, Words::Plain(_)), is_plain, "{distinct} words in {parts} parts");
+            for row in 0..ROWS {
+                let wanted = text((row * 7919) % ROWS, distinct);
+                assert_eq!(words.at(row), wanted.as_deref(), "row {row} of {distinct} words in {parts} parts");
             }
         }
     }

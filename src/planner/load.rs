@@ -1,4 +1,4 @@
-//! Loading: the stored rows become segments of columns, several at once where a layer is large.
+//! Loading: the stored rows become a segment of columns, read by several threads where a layer is large.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 use crate::{
     catalog::{Catalog, CatalogError, LayerState, grid_of},
     domain::{feature::ValueRef, layer::Layer},
-    engine::table::{Segment, SegmentBuilder, TableError},
+    engine::table::{SegmentBuilder, TableError},
     ground::{measure::SurveyGrid, wkb},
     store::{Reader, StoreError, StoredLayer, StoredRow},
 };
@@ -61,14 +61,14 @@ fn layer(
     let loading = Loading { layer: &stored.layer, grid: &grid, base: stored.base, versions: &versions };
     let done = AtomicU64::new(0);
     if let [range] = parts.as_slice() {
-        let segment = loading.segment(&readers[0], *range, &done)?;
-        return Ok(LayerState::of_segments(stored.layer.clone(), vec![segment], changed)?);
+        let segments = SegmentBuilder::finish_together(vec![loading.part(&readers[0], *range, &done)?]);
+        return Ok(LayerState::of_segments(stored.layer.clone(), segments, changed)?);
     }
-    let segments = thread::scope(|scope| {
+    let parts = thread::scope(|scope| {
         let spawn = |(range, reader): ((i64, i64), _)| {
             let reader: &mut Reader = reader;
             let (loading, done) = (&loading, &done);
-            scope.spawn(move || loading.segment(reader, range, done))
+            scope.spawn(move || loading.part(reader, range, done))
         };
         let threads: Vec<_> = parts.into_iter().zip(readers.iter_mut()).map(spawn).collect();
         while threads.iter().any(|thread| !thread.is_finished()) {
@@ -79,8 +79,9 @@ fn layer(
             // A panic in a loading thread is a panic here: it is a fault of ours and not of the file.
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
-        joined.collect::<Result<Vec<Segment>, PlannerError>>()
+        joined.collect::<Result<Vec<SegmentBuilder<'_>>, PlannerError>>()
     })?;
+    let segments = SegmentBuilder::finish_together(parts);
     Ok(LayerState::of_segments(stored.layer.clone(), segments, changed)?)
 }
 
@@ -108,7 +109,8 @@ struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    fn segment(&self, reader: &Reader, range: (i64, i64), done: &AtomicU64) -> Result<Segment, PlannerError> {
+    /// The features of a range of ids.
+    fn part(&self, reader: &Reader, range: (i64, i64), done: &AtomicU64) -> Result<SegmentBuilder<'_>, PlannerError> {
         let mut builder = SegmentBuilder::new(self.layer, Some(self.grid.clone()));
         let mut failure = None;
         reader.scan(self.layer.id.as_str(), Some(range), &mut |row| {
@@ -120,7 +122,7 @@ impl Loading<'_> {
         })?;
         match failure {
             Some(source) => Err(CatalogError::Table { layer: self.layer.id.clone(), source }.into()),
-            None => Ok(builder.finish()),
+            None => Ok(builder),
         }
     }
 

@@ -12,7 +12,7 @@ use axum::{
 use crate::{
     config::{DEFAULT_LIMIT, MAX_LIMIT},
     domain::{calendar, geojson::write_text},
-    engine::{order::Order, table::Row},
+    engine::{sort::Order, table::Row},
 };
 
 use super::{

@@ -6,7 +6,7 @@
 
 use crate::{
     domain::feature::Value,
-    engine::order::{Order, Position},
+    engine::sort::{Order, Position},
 };
 
 use super::super::{error::ApiError, protocol::hash_of, query::Query};

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{
     engine::{
         column::Column,
-        find::meets_box,
+        find::{in_box, meets_box},
         table::{Row, Table},
         words::Words,
     },
@@ -35,9 +35,7 @@ impl Selection {
     /// The features whose geometry shares a point with a box.
     #[must_use]
     pub fn in_box(table: &Table, bounds: Bounds) -> Self {
-        Self::of_rows(table, table.touching(bounds), |row| {
-            table.shape(row).is_some_and(|shape| meets_box(shape, &bounds))
-        })
+        Self::of_rows(table, in_box(table, bounds), |_| true)
     }
 
     /// Some features of a table.
@@ -102,7 +100,7 @@ impl Selection {
         &self.bits[segment]
     }
 
-    /// The selected features, segment after segment, ids ascending in each.
+    /// The selected features, segment after segment, in each by row: in no order of ids.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         self.bits.iter().zip(0..).flat_map(|(words, segment)| {
             words

@@ -4,6 +4,7 @@
 mod filters;
 mod finding;
 mod overlays;
+mod rows;
 mod statistics;
 
 use geo::Coord;
