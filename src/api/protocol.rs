@@ -58,8 +58,12 @@ pub(super) fn tagged(mut response: Response, tag: &str) -> Response {
 }
 
 /// Answers `OPTIONS`, lets every refusal of a method name what there is, and gives documents their tags.
-pub(super) async fn conform(request: Request, next: Next) -> Response {
+pub(super) async fn conform(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
+    if method == Method::HEAD {
+        // Answered as a GET whose body is not sent: else its headers could not say what a GET would.
+        *request.method_mut() = Method::GET;
+    }
     let held = request.headers().get(header::IF_NONE_MATCH).is_some().then(|| request.headers().clone());
     let mut response = next.run(request).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -78,9 +82,18 @@ pub(super) async fn conform(request: Request, next: Next) -> Response {
         return response;
     }
     if matches!(method, Method::GET | Method::HEAD) && response.status() == StatusCode::OK {
-        return validate(response, held).await;
+        response = validate(response, held).await;
     }
-    response
+    if method == Method::HEAD { without_body(response) } else { response }
+}
+
+/// What is left of an answer to `HEAD`: its headers, the length of the body among them.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 /// The answer with a tag, or "unchanged".

@@ -1,0 +1,106 @@
+//! The HTTP interface called without a socket: what the tests of its parts share.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use mutu::{
+    api::{AppState, router},
+    config::ServerConfig,
+    planner::Planner,
+};
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// The demonstration workspace, made once for all tests of this file, which only read it.
+pub(crate) fn demo() -> Router {
+    static APP: OnceLock<(Router, tempfile::TempDir)> = OnceLock::new();
+    let (app, _) = APP.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heshan.gpkg");
+        Planner::seed(&path, &mut |_| ()).unwrap();
+        let planner = Planner::open_to_read(&path).unwrap();
+        planner.load(&mut |_| ()).unwrap();
+        let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
+        config.base_url = "http://mutu.test".to_owned();
+        (router(AppState::new(Arc::new(planner), config)), folder)
+    });
+    app.clone()
+}
+
+/// An answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(crate) fn send(method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send_to(&demo(), method, path, headers)
+}
+
+/// Sends a request to an application.
+pub(crate) fn send_to(app: &Router, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(encode(path));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+        Answer { status, headers, body }
+    })
+}
+
+/// A path as a browser sends it: everything outside ASCII, and spaces, percent-encoded.
+pub(crate) fn encode(path: &str) -> String {
+    let stays = |b: u8| b.is_ascii_graphic() && !b"\"<>^`{|}\\".contains(&b);
+    path.bytes().map(|b| if stays(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+pub(crate) fn get(path: &str) -> Answer {
+    send(Method::GET, path, &[])
+}
+
+pub(crate) fn json_of(path: &str) -> Value {
+    let answer = get(path);
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&answer.body));
+    answer.json()
+}
+
+pub(crate) fn ids(collection: &Value) -> BTreeSet<i64> {
+    collection["features"].as_array().unwrap().iter().map(|feature| feature["id"].as_i64().unwrap()).collect()
+}
+
+/// All features of a layer, by following next links from a first page.
+pub(crate) fn all_pages(first: &str) -> Vec<Value> {
+    let (mut path, mut features) = (first.to_owned(), Vec::new());
+    loop {
+        let page = json_of(&path);
+        features.extend(page["features"].as_array().unwrap().iter().cloned());
+        let next = page["links"].as_array().unwrap().iter().find(|link| link["rel"] == "next");
+        match next {
+            Some(link) => path = link["href"].as_str().unwrap().strip_prefix("http://mutu.test").unwrap().to_owned(),
+            None => return features,
+        }
+    }
+}
