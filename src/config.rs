@@ -1,6 +1,6 @@
 //! What the operator decides about a running server. Read once, at start.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Settings of `mutu serve`.
 #[derive(Debug, Clone)]
@@ -14,13 +14,21 @@ pub struct ServerConfig {
     pub base_url: String,
     /// Origins that pages elsewhere may call from; none by default.
     pub cors_origins: Vec<String>,
+    /// How long a client may take to send the head of a request, and be silent between two.
+    pub head_time: Duration,
 }
 
 impl ServerConfig {
     /// Settings for a workspace on an address, everything else as usual.
     #[must_use]
     pub fn new(workspace: PathBuf, listen: SocketAddr) -> Self {
-        Self { workspace, listen, base_url: format!("http://{listen}"), cors_origins: Vec::new() }
+        Self {
+            workspace,
+            listen,
+            base_url: format!("http://{listen}"),
+            cors_origins: Vec::new(),
+            head_time: Duration::from_secs(30),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod ogc;
 mod openapi;
 mod protocol;
 mod query;
+mod serving;
 mod spatial;
 mod statistics;
 
@@ -27,6 +28,8 @@ use axum::{Router, middleware, routing::get};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
 
 use crate::{config::ServerConfig, planner::Planner};
+
+pub use serving::serve;
 
 /// What every handler can reach.
 #[derive(Debug, Clone)]
@@ -95,41 +98,4 @@ fn cors_of(config: &ServerConfig) -> Option<CorsLayer> {
     // `serve` has refused what is no origin.
     let origins: Vec<_> = config.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     (!origins.is_empty()).then(|| CorsLayer::new().allow_origin(origins).allow_methods([axum::http::Method::GET]))
-}
-
-/// Requests under way may take so long to end once the server is asked to stop.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// Serves until `stop` resolves; requests under way are then answered to their end, but not waited for longer than ten
-/// seconds: a client that says nothing must not keep the server alive.
-///
-/// # Errors
-/// What the operating system says where it cannot accept connections.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    state: AppState,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    use axum::serve::ListenerExt;
-    // Without it an answer's last packet may wait 40 ms for an acknowledgement.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let (stopped, mut drained) = tokio::sync::watch::channel(false);
-    let stop = async move {
-        stop.await;
-        // Nobody listens only where the server has ended already.
-        let _ = stopped.send(true);
-        std::future::pending::<()>().await;
-    };
-    let mut asked = drained.clone();
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
-        let _ = asked.wait_for(|asked| *asked).await;
-    });
-    tokio::select! {
-        ended = serving => ended,
-        () = stop => Ok(()),
-        () = async {
-            let _ = drained.wait_for(|asked| *asked).await;
-            tokio::time::sleep(DRAIN).await;
-        } => Ok(()),
-    }
 }

@@ -176,7 +176,9 @@ fn by_cs2cs(code: u32, lon_lat: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .spawn()
         .expect("cs2cs of the package proj-bin");
     let mut input = child.stdin.take().unwrap();
-    lon_lat.iter().for_each(|(lon, lat)| writeln!(input, "{lat} {lon}").unwrap());
+    for (lon, lat) in lon_lat {
+        writeln!(input, "{lat} {lon}").unwrap();
+    }
     drop(input);
     let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     let pair = |line: &str| {

@@ -12,6 +12,7 @@ mod fault;
 mod features;
 mod formats;
 mod geopackage;
+mod hostile;
 mod http;
 mod measure;
 mod planner;
