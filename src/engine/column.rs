@@ -11,9 +11,9 @@ use super::{
 };
 
 /// Marks a row without a day.
-const NO_DAY: i32 = i32::MIN;
+pub(super) const NO_DAY: i32 = i32::MIN;
 /// Marks a row without a moment.
-const NO_MOMENT: i64 = i64::MIN;
+pub(super) const NO_MOMENT: i64 = i64::MIN;
 /// Marks a row without a truth value.
 const NO_TRUTH: u8 = 2;
 
@@ -43,6 +43,16 @@ pub struct Integers {
 }
 
 impl Integers {
+    /// The numbers of all rows; of one without a value it means nothing.
+    pub(super) fn values(&self) -> &[i64] {
+        &self.values
+    }
+
+    /// Rows without a value, ascending.
+    pub(super) fn absent(&self) -> &[u32] {
+        &self.absent
+    }
+
     /// The number of a row.
     #[must_use]
     pub fn at(&self, row: usize) -> Option<i64> {

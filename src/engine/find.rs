@@ -8,11 +8,12 @@
 //! Boundaries belong to their surfaces throughout.
 
 use geo::{
-    Coord, GeoNum, Geometry, Intersects, PreparedGeometry, Relate,
+    Coord, GeoNum, Geometry, GeometryCollection, Intersects, PreparedGeometry, Relate,
     kernels::{Kernel, Orientation},
+    relate::IntersectionMatrix,
 };
 
-use crate::ground::shape::{Bounds, Shape, ShapeRef};
+use crate::ground::shape::{Bounds, Shape, ShapeKind, ShapeRef};
 
 use super::{
     region::{Region, Side},
@@ -174,6 +175,7 @@ fn in_spatial_order(places: &[Coord]) -> Vec<u32> {
 #[derive(Debug)]
 pub struct Probe {
     shape: Shape,
+    bounds: Option<Bounds>,
     region: Option<Region>,
     geometry: Geometry,
 }
@@ -186,19 +188,49 @@ impl Probe {
     /// The probe of a surface, a line or a point in longitude and latitude.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        Self { region: Region::of_shape(shape.view()), geometry: shape.view().to_geo(), shape }
+        let view = shape.view();
+        Self { bounds: view.bounds(), region: Region::of_shape(view), geometry: view.to_geo(), shape }
+    }
+
+    /// The probe of several geometries as one, of which no two share a point: for [`Self::relate`] alone.
+    pub(super) fn of_parts(parts: &[Shape]) -> Self {
+        let mut shape = Shape::new(ShapeKind::MultiPoint);
+        parts.iter().flat_map(|part| part.view().coords().to_vec()).for_each(|c| shape.push(c));
+        shape.end_ring();
+        shape.end_part();
+        let members = GeometryCollection::from_iter(parts.iter().map(|part| part.view().to_geo()));
+        let geometry = Geometry::GeometryCollection(members);
+        Self { bounds: shape.view().bounds(), region: None, geometry, shape }
     }
 
     /// The smallest box around it.
     #[must_use]
-    pub fn bounds(&self) -> Option<Bounds> {
-        self.shape.view().bounds()
+    pub const fn bounds(&self) -> Option<Bounds> {
+        self.bounds
+    }
+
+    /// The number of its vertices.
+    #[must_use]
+    pub fn vertices(&self) -> usize {
+        self.shape.view().coords().len()
     }
 
     /// The geometry for the geometry library.
     #[must_use]
     pub const fn geometry(&self) -> &Geometry {
         &self.geometry
+    }
+
+    /// Where a box lies to it, where it is a surface.
+    #[must_use]
+    pub fn side(&self, bounds: &Bounds) -> Option<Side> {
+        self.region.as_ref().map(|region| region.classify(bounds))
+    }
+
+    /// How a feature's geometry lies to it; it comes first in the matrix.
+    pub(super) fn relate(&self, feature: ShapeRef<'_>, scratch: &mut Scratch) -> IntersectionMatrix {
+        let prepared = scratch.0.get_or_insert_with(|| PreparedGeometry::from(self.geometry.clone()));
+        prepared.relate(&feature.to_geo())
     }
 
     /// Whether a feature's geometry lies in a relation to the probe's.
@@ -209,10 +241,7 @@ impl Probe {
             Some(Side::Inside) => true,
             Some(Side::Crossing) | None => match relation {
                 Relation::Intersects => self.intersects(feature),
-                Relation::Within => {
-                    let prepared = scratch.0.get_or_insert_with(|| PreparedGeometry::from(self.geometry.clone()));
-                    prepared.relate(&feature.to_geo()).is_contains()
-                }
+                Relation::Within => self.relate(feature, scratch).is_contains(),
             },
         }
     }

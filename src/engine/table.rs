@@ -22,6 +22,16 @@ use crate::{
 
 pub use super::segment::{Segment, SegmentBuilder, TableError};
 
+/// A derived property of an area in hundredths of a square metre.
+pub(super) fn derived_figure(hundredths: i64, derived: Derived) -> f64 {
+    let hundredths = hundredths as f64;
+    match derived {
+        Derived::AreaM2 | Derived::AreaPlanarM2 => hundredths / 100.0,
+        Derived::AreaMu => hundredths * 15.0 / 1e6,
+        Derived::AreaHa => hundredths / 1e6,
+    }
+}
+
 /// The place of a feature in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Row {
@@ -203,12 +213,7 @@ impl Table {
     pub fn derived(&self, row: Row, derived: Derived) -> ValueRef<'static> {
         let basis = if derived == Derived::AreaPlanarM2 { Basis::Planar } else { Basis::Ellipsoidal };
         let Some(area) = self.area(row, basis) else { return ValueRef::Null };
-        let hundredths = area.hundredths_m2() as f64;
-        ValueRef::Real(match derived {
-            Derived::AreaM2 | Derived::AreaPlanarM2 => hundredths / 100.0,
-            Derived::AreaMu => hundredths * 15.0 / 1e6,
-            Derived::AreaHa => hundredths / 1e6,
-        })
+        ValueRef::Real(derived_figure(area.hundredths_m2(), derived))
     }
 
     /// A view of a feature with all stored values.

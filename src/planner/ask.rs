@@ -7,7 +7,7 @@ use geo::Coord;
 use crate::{
     catalog::LayerState,
     engine::{
-        filter::{Bound, Expr, Selection, all_of, bind, parse_text, property_equals},
+        filter::{Bound, Expr, FilterError, Selection, all_of, bind, in_crs, parse_json, parse_text, property_equals},
         find::meets_box,
         table::Row,
     },
@@ -72,19 +72,24 @@ pub fn select(state: &LayerState, which: &Which<'_>) -> Result<Option<Selection>
     let table = state.table();
     Ok(match (filter, place) {
         (None, None) => None,
-        (Some(filter), None) => Some(filter.select(table, None)),
+        (Some(filter), None) => Some(filter.select(table, None).map_err(over_budget)?),
         (filter, Some(Place::Boxes(boxes))) => {
             let part = |bounds: &Bounds| match &filter {
-                Some(filter) => filter.select(table, Some(*bounds)),
-                None => Selection::in_box(table, *bounds),
+                Some(filter) => filter.select(table, Some(*bounds)).map_err(over_budget),
+                None => Ok(Selection::in_box(table, *bounds)),
             };
-            boxes.iter().map(part).reduce(|a, b| a.or(&b))
+            let parts = boxes.iter().map(part).collect::<Result<Vec<_>, _>>()?;
+            parts.into_iter().reduce(|a, b| a.or(&b))
         }
         (filter, Some(Place::InCrs { crs, bounds, reach })) => {
-            let rows = table.touching(reach).filter(|row| {
-                touches_in(&crs, &bounds, state, *row) && filter.as_ref().is_none_or(|f| f.matches(table, *row))
-            });
-            Some(Selection::of(table, rows))
+            let touches = |row: &Row| touches_in(&crs, &bounds, state, *row);
+            Some(match filter {
+                None => Selection::of(table, table.touching(reach).filter(touches)),
+                Some(filter) => {
+                    let found = filter.select(table, Some(reach)).map_err(over_budget)?;
+                    Selection::of(table, found.rows().filter(touches))
+                }
+            })
         }
     })
 }
@@ -117,17 +122,23 @@ fn filter_of(state: &LayerState, which: &Which<'_>) -> Result<Option<Bound>, Ask
 
 /// The filter as written, its geometries in longitude and latitude.
 fn read_filter(text: &str, which: &Which<'_>) -> Result<Expr, AskError> {
-    if let Some(given) = which.filter_crs {
-        let crs: Crs = given.parse().map_err(|error| AskError::new("filter-crs", error))?;
-        if !crs.is_stored() || crs.north_first() {
-            return Err(AskError::new("filter-crs", format!("{given:?} is not supported yet: use CRS84")));
+    let crs = which.filter_crs.map(|given| given.parse::<Crs>().map_err(|error| AskError::new("filter-crs", error)));
+    let read = match which.filter_lang {
+        None | Some("cql2-text") => parse_text(text),
+        Some("cql2-json") => parse_json(text),
+        Some(other) => {
+            return Err(AskError::new("filter-lang", format!("{other:?} is neither cql2-text nor cql2-json")));
         }
-    }
-    match which.filter_lang {
-        None | Some("cql2-text") => parse_text(text).map_err(|error| AskError::new("filter", error)),
-        Some("cql2-json") => Err(AskError::new("filter-lang", "\"cql2-json\" is not supported yet: use cql2-text")),
-        Some(other) => Err(AskError::new("filter-lang", format!("{other:?} is neither cql2-text nor cql2-json"))),
-    }
+    };
+    let placed = match crs.transpose()? {
+        Some(crs) => read.and_then(|filter| in_crs(filter, &crs)),
+        None => read,
+    };
+    placed.map_err(|error| AskError::new("filter", error))
+}
+
+fn over_budget(error: FilterError) -> AskError {
+    AskError::new("filter", error)
 }
 
 /// Where features shall be.

@@ -237,7 +237,7 @@ fn grouping(table: &Table, layer: &Layer) {
     println!("    {} groups, {} mu", groups.groups.len(), groups.total.area);
     for text in ["town = '镇3'", "land_use LIKE '0%' AND far > 2", "far BETWEEN 1 AND 2 OR town IN ('镇1', '镇2')"] {
         let bound = bind(&parse_text(text).expect("CQL2"), layer).expect("binds");
-        let found = timed(text, 5, || bound.select(table, None).len());
+        let found = timed(text, 5, || bound.select(table, None).expect("in budget").len());
         println!("    {found} features");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     domain::{
         feature::Value,
-        layer::{GeometryClass, Layer},
+        layer::Layer,
         schema::{Derived, FieldType},
     },
     engine::find::Probe,
@@ -13,14 +13,21 @@ use crate::{
 };
 
 use super::{
-    Comparison, Expr, FilterError, Node, Op, SpatialOp,
-    eval::{Arithmetic, Bound, Key, Scalar, Test, WordCheck},
+    Comparison, Expr, FilterError, Node, Op, SpatialOp, TemporalOp,
+    array::Element,
+    eval::{Bound, Test, Time, WordCheck},
+    fold::Fold,
     lexer::shortened,
     like::Pattern,
+    moved::{check_place, shape_of_box},
+    scalar::{Arithmetic, Key, Known, Scalar},
+    spatial,
+    terms::{ID, described, is_geometry, kind_at, literal_of},
     type_word,
 };
 
-/// Checks a filter against a layer.
+/// Checks a filter against a layer. Its geometries are in longitude and latitude: those of another CRS have been
+/// moved by [`super::in_crs`].
 ///
 /// # Errors
 /// [`FilterError`] names the property, the types or the operator that does not fit.
@@ -30,40 +37,12 @@ pub fn bind(expr: &Expr, layer: &Layer) -> Result<Bound, FilterError> {
     Ok(Bound { root, words: binder.words, probes: binder.probes })
 }
 
-/// The type of a stored or derived property. A derived name means the derived value.
-pub(in crate::engine) fn property_kind(name: &str, layer: &Layer) -> Result<FieldType, FilterError> {
-    if Derived::named(name).is_some() {
-        return Ok(FieldType::Real);
-    }
-    if let Some(column) = layer.schema.position(name) {
-        return Ok(layer.schema.fields[column].kind);
-    }
-    let fields = layer.schema.fields.iter().map(|field| field.name.as_str());
-    let all: Vec<&str> =
-        fields.chain(Derived::ALL.map(Derived::name)).chain(has_geometry(layer).then_some("geometry")).collect();
-    let given = shortened(name);
-    let near = all.iter().filter(|known| are_near(&given, known)).map(|known| (*known).to_owned()).collect();
-    Err(FilterError::UnknownProperty { given, near, all: all.into_iter().map(str::to_owned).collect() })
-}
-
-fn has_geometry(layer: &Layer) -> bool {
-    layer.geometry != GeometryClass::None
-}
-
-/// Whether two names differ in case alone, or in at most two characters of a longer name.
-fn are_near(a: &str, b: &str) -> bool {
-    let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let most = if a.len().min(b.len()) > 3 { 2 } else { usize::from(a.len().min(b.len()) > 1) };
-    let mut before: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            row.push((before[j] + usize::from(x != y)).min(before[j + 1] + 1).min(row[j] + 1));
-        }
-        before = row;
-    }
-    before[b.len()] <= most
+/// An operand of a spatial relation.
+enum Place {
+    /// The feature's geometry.
+    Own,
+    /// A literal: one geometry, or the members of a collection.
+    Fixed(Vec<Shape>),
 }
 
 struct Binder<'l> {
@@ -75,165 +54,271 @@ struct Binder<'l> {
 impl Binder<'_> {
     /// An expression that is true, false or unknown.
     fn test(&mut self, expr: &Expr) -> Result<Test, FilterError> {
-        match &expr.node {
-            Node::Literal(Value::Boolean(truth)) => Ok(Test::Constant(*truth)),
-            Node::Op(Op::And, args) => Ok(Test::All(self.tests(args)?)),
-            Node::Op(Op::Or, args) => Ok(Test::Any(self.tests(args)?)),
-            Node::Op(Op::Not, args) => Ok(Test::Not(Box::new(self.test(one("NOT", args)?)?))),
-            Node::Op(Op::Compare(op), args) => {
-                let [left, right] = two("comparison", args)?;
-                self.compare(*op, left, right)
+        let Node::Op(op, args) = &expr.node else { return self.truth(expr) };
+        op.check_count(args.len(), &expr.at)?;
+        match (op, args.as_slice()) {
+            (Op::And, args) => Ok(Test::All(self.tests(args)?)),
+            (Op::Or, args) => Ok(Test::Any(self.tests(args)?)),
+            (Op::Not, [arg]) => Ok(Test::Not(Box::new(self.test(arg)?))),
+            (Op::Compare(op), [left, right]) => self.compare(*op, left, right),
+            (Op::Like, [value, pattern]) => self.like(value, pattern),
+            (Op::Between, [value, low, high]) => {
+                let above = self.compare(Comparison::GreaterOrEqual, value, low)?;
+                let below = self.compare(Comparison::LessOrEqual, value, high)?;
+                Ok(Test::All(vec![above, below]))
             }
-            Node::Op(Op::Like, args) => {
-                let [value, pattern] = two("LIKE", args)?;
-                self.like(value, pattern)
+            (Op::In, [value, list]) => self.is_in(value, list),
+            (Op::IsNull, [arg]) => self.is_null(arg),
+            (Op::Spatial(op), [first, second]) => self.spatial(*op, first, second),
+            (Op::Temporal(op), [first, second]) => self.temporal(*op, first, second),
+            (Op::Array(op), [first, second]) => {
+                let sides = Box::new([self.elements(first)?, self.elements(second)?]);
+                Ok(Test::Array { op: *op, sides })
             }
-            Node::Op(Op::Between, args) => {
-                let [value, low, high] = counted("BETWEEN", args)?;
-                self.between(value, low, high)
-            }
-            Node::Op(Op::In, args) => {
-                let [value, list] = two("IN", args)?;
-                self.is_in(value, list)
-            }
-            Node::Op(Op::IsNull, args) => {
-                let arg = one("IS NULL", args)?;
-                if self.is_geometry(arg) {
-                    return Ok(Test::NoShape);
-                }
-                Ok(Test::IsNull(self.scalar(arg)?.0))
-            }
-            Node::Op(Op::Spatial(op), args) => self.spatial(*op, args),
-            _ => {
-                let (scalar, kind) = self.scalar(expr)?;
-                if kind == FieldType::Boolean {
-                    return Ok(Test::Truth(scalar));
-                }
-                Err(FilterError::WrongType { given: described(expr, kind), wanted: "a condition" })
-            }
+            _ => self.truth(expr),
         }
     }
 
+    /// Conditions, the quickest first.
     fn tests(&mut self, args: &[Expr]) -> Result<Vec<Test>, FilterError> {
-        args.iter().map(|arg| self.test(arg)).collect()
+        let mut tests = args.iter().map(|arg| self.test(arg)).collect::<Result<Vec<_>, _>>()?;
+        tests.sort_by_key(Test::steps);
+        Ok(tests)
     }
 
-    fn is_geometry(&self, expr: &Expr) -> bool {
-        let Node::Property(name) = &expr.node else { return false };
-        (name == "geom" || name == "geometry") && has_geometry(self.layer) && self.layer.schema.position(name).is_none()
-    }
-
-    fn word(&mut self, column: usize, folded: bool, check: WordCheck) -> Test {
-        self.words += 1;
-        Test::Word { slot: self.words - 1, column, folded, check }
-    }
-
-    fn compare(&mut self, op: Comparison, left: &Expr, right: &Expr) -> Result<Test, FilterError> {
-        let (left_scalar, left_kind) = self.scalar(left)?;
-        let (right_scalar, right_kind) = self.scalar(right)?;
-        self.same_kind((left, left_kind), (right, right_kind))?;
-        Ok(match (text_column(&left_scalar), text_column(&right_scalar)) {
-            (Some((column, folded)), None) if let Some(text) = text_constant(&right_scalar) => {
-                self.word(column, folded, WordCheck::Compare(op, text))
-            }
-            (None, Some((column, folded))) if let Some(text) = text_constant(&left_scalar) => {
-                self.word(column, folded, WordCheck::Compare(op.turned(), text))
-            }
-            _ => Test::Compare { op, left: left_scalar, right: right_scalar },
+    /// A boolean value as a condition.
+    fn truth(&mut self, expr: &Expr) -> Result<Test, FilterError> {
+        let (scalar, kind) = self.scalar(expr)?;
+        if kind != FieldType::Boolean {
+            return Err(wrong(expr, described(expr, kind), "a condition"));
+        }
+        Ok(match scalar.constant() {
+            Some(Known::Boolean(truth)) => Test::Constant(Some(truth)),
+            _ => Test::Truth(scalar),
         })
     }
 
-    #[expect(clippy::unused_self, reason = "stands beside the other checks")]
-    fn same_kind(&self, left: (&Expr, FieldType), right: (&Expr, FieldType)) -> Result<(), FilterError> {
-        if type_word(left.1) == type_word(right.1) {
-            return Ok(());
+    fn is_own_geometry(&self, expr: &Expr) -> bool {
+        matches!(&expr.node, Node::Property(name) if is_geometry(name, self.layer))
+    }
+
+    fn is_null(&mut self, arg: &Expr) -> Result<Test, FilterError> {
+        match &arg.node {
+            Node::Property(name) if is_geometry(name, self.layer) => Ok(Test::NoShape),
+            Node::Geometry(_) | Node::Collection(_) | Node::Box(_) => {
+                self.place(arg)?;
+                Ok(Test::Constant(Some(false)))
+            }
+            Node::Interval(_) => {
+                self.time(arg)?;
+                Ok(Test::Constant(Some(false)))
+            }
+            Node::Op(op, _) if is_condition(op) => Ok(Test::Unknown(Box::new(self.test(arg)?))),
+            _ => Ok(Test::IsNull(self.scalar(arg)?.0)),
         }
-        let (left, right) = (described(left.0, left.1), described(right.0, right.1));
-        Err(FilterError::TypeMismatch { left, right, action: "compared" })
+    }
+
+    fn word(&mut self, (column, folds): (usize, Vec<Fold>), check: WordCheck) -> Test {
+        self.words += 1;
+        Test::Word { slot: self.words - 1, column, folds, check }
+    }
+
+    /// Two values that are to be compared: a text literal beside a date or a timestamp is read as one.
+    fn pair(&mut self, left: &Expr, right: &Expr) -> Result<[Scalar; 2], FilterError> {
+        let (mut left_scalar, mut left_kind) = self.scalar(left)?;
+        let (mut right_scalar, mut right_kind) = self.scalar(right)?;
+        if let Some(read) = read_as(left, right_kind)? {
+            (left_scalar, left_kind) = (read, right_kind);
+        }
+        if let Some(read) = read_as(right, left_kind)? {
+            (right_scalar, right_kind) = (read, left_kind);
+        }
+        if type_word(left_kind) != type_word(right_kind) {
+            let (at, action) = (left.at.clone(), "compared");
+            let (left, right) = (described(left, left_kind), described(right, right_kind));
+            return Err(FilterError::TypeMismatch { left, right, action, at });
+        }
+        Ok([left_scalar, right_scalar])
+    }
+
+    fn compare(&mut self, op: Comparison, left: &Expr, right: &Expr) -> Result<Test, FilterError> {
+        let [left, right] = self.pair(left, right)?;
+        let (op, left, right) = if left.is_constant() { (op.turned(), right, left) } else { (op, left, right) };
+        Ok(match (left.constant(), right.constant()) {
+            (Some(left), Some(right)) => Test::Constant(left.order(&right).map(|order| op.holds(order))),
+            (None, Some(Known::Text(text))) if let Some(words) = text_column(&left) => {
+                let check = WordCheck::Compare(op, text.into_owned());
+                self.word(words, check)
+            }
+            _ => Test::Compare { op, left, right },
+        })
     }
 
     fn like(&mut self, value: &Expr, pattern: &Expr) -> Result<Test, FilterError> {
         let (scalar, kind) = self.scalar(value)?;
-        self.must_be_text(value, kind)?;
+        must_be_text(value, kind)?;
         let (pattern_scalar, pattern_kind) = self.scalar(pattern)?;
-        self.must_be_text(pattern, pattern_kind)?;
-        let Some(pattern) = text_constant(&pattern_scalar) else {
-            return Err(FilterError::Unsupported { what: "LIKE with a pattern that is no literal".to_owned() });
+        must_be_text(pattern, pattern_kind)?;
+        let Some(Known::Text(text)) = pattern_scalar.constant() else {
+            let what = "LIKE with a pattern that is no literal".to_owned();
+            return Err(FilterError::Unsupported { what, at: pattern.at.clone() });
         };
-        let pattern = Pattern::new(&pattern);
+        let pattern = Pattern::new(&text);
         Ok(match text_column(&scalar) {
-            Some((column, folded)) => self.word(column, folded, WordCheck::Like(pattern)),
+            Some(words) => self.word(words, WordCheck::Like(pattern)),
             None => Test::Like { value: scalar, pattern },
         })
     }
 
-    #[expect(clippy::unused_self, reason = "stands beside the other checks")]
-    fn must_be_text(&self, expr: &Expr, kind: FieldType) -> Result<(), FilterError> {
-        if kind == FieldType::Text {
-            return Ok(());
-        }
-        Err(FilterError::WrongType { given: described(expr, kind), wanted: "text" })
-    }
-
-    fn between(&mut self, value: &Expr, low: &Expr, high: &Expr) -> Result<Test, FilterError> {
-        let above = self.compare(Comparison::GreaterOrEqual, value, low)?;
-        let below = self.compare(Comparison::LessOrEqual, value, high)?;
-        Ok(Test::All(vec![above, below]))
-    }
-
     fn is_in(&mut self, value: &Expr, list: &Expr) -> Result<Test, FilterError> {
-        let Node::List(items) = &list.node else {
-            return Err(FilterError::WrongType { given: "one value".to_owned(), wanted: "a list in parentheses" });
-        };
-        let (scalar, kind) = self.scalar(value)?;
+        let Node::List(items) = &list.node else { return Err(wrong(list, "one value".to_owned(), "a list")) };
+        let (scalar, _) = self.scalar(value)?;
         let mut keys = Vec::with_capacity(items.len());
         let mut others = Vec::new();
         for item in items {
-            let (item_scalar, item_kind) = self.scalar(item)?;
-            self.same_kind((value, kind), (item, item_kind))?;
-            match item_scalar.constant() {
-                Some(constant) => keys.push(constant),
-                None => others.push(Test::Compare { op: Comparison::Equal, left: scalar.clone(), right: item_scalar }),
+            let [left, right] = self.pair(value, item)?;
+            match right.constant() {
+                Some(constant) => keys.push(Key::of(&constant)),
+                None => others.push(Test::Compare { op: Comparison::Equal, left, right }),
             }
         }
-        let keys = keys.into_iter().filter_map(|value| Key::of_value(&value)).collect();
+        // A constant without a value (a division by zero) is equal to nothing, and not unequal either.
+        if keys.iter().any(Option::is_none) {
+            others.push(Test::Constant(None));
+        }
+        let keys = keys.into_iter().flatten().collect();
         let listed = match text_column(&scalar) {
-            Some((column, folded)) => self.word(column, folded, WordCheck::In(keys)),
+            Some(words) => self.word(words, WordCheck::In(keys)),
             None => Test::In { value: scalar, keys },
         };
         if others.is_empty() {
             return Ok(listed);
         }
-        others.push(listed);
+        others.insert(0, listed);
         Ok(Test::Any(others))
     }
 
-    fn spatial(&mut self, op: SpatialOp, args: &[Expr]) -> Result<Test, FilterError> {
-        let [first, second] = two(op.name(), args)?;
-        let (op, literal) = match (self.is_geometry(first), self.is_geometry(second)) {
-            (true, false) => (op, second),
-            (false, true) => (turned(op), first),
-            (true, true) => {
-                return Err(FilterError::Unsupported { what: format!("{} of the geometry with itself", op.name()) });
-            }
-            (false, false) => {
-                return Err(FilterError::WrongType {
-                    given: format!("{} without the feature's geometry", op.name()),
-                    wanted: "the property geometry beside a literal (POINT, POLYGON, BBOX …)",
-                });
-            }
-        };
-        let shape = match &literal.node {
-            Node::Geometry(shape) => shape.clone(),
-            Node::Box(bounds) => Shape::of_bounds(bounds),
+    fn place(&mut self, expr: &Expr) -> Result<Place, FilterError> {
+        let shapes = match &expr.node {
+            _ if self.is_own_geometry(expr) => return Ok(Place::Own),
+            Node::Geometry(shape) => vec![shape.clone()],
+            Node::Collection(shapes) => shapes.clone(),
+            Node::Box(corners) => vec![shape_of_box(*corners, &expr.at)?],
             Node::Property(name) => {
-                property_kind(name, self.layer)?;
-                return Err(FilterError::WrongType { given: format!("property {name:?}"), wanted: "a geometry" });
+                let kind = kind_at(name, self.layer, &expr.at)?;
+                return Err(wrong(expr, described(expr, kind), "a geometry"));
             }
-            _ => return Err(FilterError::WrongType { given: "a value".to_owned(), wanted: "a geometry" }),
+            Node::Op(op, _) if !is_condition(op) => return Err(unsupported(op, expr)),
+            _ => return Err(wrong(expr, "a value".to_owned(), "a geometry")),
         };
+        for c in shapes.iter().flat_map(|shape| shape.view().coords()) {
+            check_place(*c, &expr.at)?;
+        }
+        Ok(Place::Fixed(shapes))
+    }
+
+    fn spatial(&mut self, op: SpatialOp, first: &Expr, second: &Expr) -> Result<Test, FilterError> {
+        let (op, shapes, at) = match (self.place(first)?, self.place(second)?) {
+            (Place::Own, Place::Own) => return Ok(Test::Itself(op.holds_with_itself())),
+            (Place::Own, Place::Fixed(shapes)) => (op, shapes, second),
+            (Place::Fixed(shapes), Place::Own) => (op.turned(), shapes, first),
+            (Place::Fixed(a), Place::Fixed(b)) => {
+                let (a, b) = (Self::fixed(op, a, first)?, Self::fixed(op, b, second)?);
+                return Ok(Test::Constant(Some(spatial::relate_fixed(op, a.geometry(), b.geometry()))));
+            }
+        };
+        if shapes.len() > 1 && matches!(op, SpatialOp::Intersects | SpatialOp::Disjoint) {
+            let meets = |shape| self.probe(SpatialOp::Intersects, Probe::new(shape));
+            let any = Test::Any(shapes.into_iter().map(meets).collect());
+            return Ok(if op == SpatialOp::Disjoint { Test::Not(Box::new(any)) } else { any });
+        }
+        let probe = Self::fixed(op, shapes, at)?;
+        Ok(self.probe(op, probe))
+    }
+
+    fn probe(&mut self, op: SpatialOp, probe: Probe) -> Test {
         self.probes += 1;
-        Ok(Test::Spatial { slot: self.probes - 1, op, probe: Arc::new(Probe::new(shape)) })
+        Test::Spatial { slot: self.probes - 1, op, probe: Arc::new(probe) }
+    }
+
+    /// A literal, prepared; for what its inside matters, it must have a well-defined one.
+    fn fixed(op: SpatialOp, mut shapes: Vec<Shape>, expr: &Expr) -> Result<Probe, FilterError> {
+        let strict = !matches!(op, SpatialOp::Intersects | SpatialOp::Disjoint);
+        if strict && let Some(fault) = shapes.iter().find_map(|shape| spatial::fault_of(shape.view())) {
+            return Err(FilterError::Faulty { what: fault, at: expr.at.clone() });
+        }
+        if shapes.len() == 1 {
+            return Ok(Probe::new(shapes.swap_remove(0)));
+        }
+        if let Some(one) = spatial::as_one(&shapes) {
+            return Ok(Probe::new(one));
+        }
+        if spatial::are_apart(&shapes) {
+            return Ok(Probe::of_parts(&shapes));
+        }
+        let what = format!("{} with a GEOMETRYCOLLECTION whose members meet", Op::Spatial(op).text_name());
+        Err(FilterError::Unsupported { what, at: expr.at.clone() })
+    }
+
+    fn temporal(&mut self, op: TemporalOp, first: &Expr, second: &Expr) -> Result<Test, FilterError> {
+        let (left, left_kind) = self.time(first)?;
+        let (right, right_kind) = self.time(second)?;
+        for (side, expr) in [(&left, first), (&right, second)] {
+            if matches!(side, Time::Instant(_)) && !op.takes_instants() {
+                return Err(wrong(expr, format!("an instant in {}", Op::Temporal(op).text_name()), "an interval"));
+            }
+        }
+        if let (Some(left), Some(right)) = (left_kind, right_kind) {
+            same_time(left, right, first)?;
+        }
+        Ok(Test::Temporal { op, sides: Box::new([left, right]) })
+    }
+
+    /// A time, and whether it is one of days or of moments; `None` for one that is open at both ends.
+    fn time(&mut self, expr: &Expr) -> Result<(Time, Option<FieldType>), FilterError> {
+        let Node::Interval(ends) = &expr.node else {
+            let (scalar, kind) = self.instant(expr)?;
+            return Ok((Time::Instant(scalar), Some(kind)));
+        };
+        let mut end = |end: &Option<Expr>| end.as_ref().map(|end| self.instant(end)).transpose();
+        let (from, to) = (end(&ends[0])?, end(&ends[1])?);
+        if let (Some((from, from_kind)), Some((to, to_kind))) = (&from, &to) {
+            same_time(*from_kind, *to_kind, expr)?;
+            let constant = |scalar: &Scalar| scalar.constant().and_then(|known| known.instant());
+            if let (Some(from), Some(to)) = (constant(from), constant(to))
+                && from > to
+            {
+                return Err(wrong(expr, "an interval that ends before it begins".to_owned(), "an interval"));
+            }
+        }
+        let kind = from.as_ref().or(to.as_ref()).map(|(_, kind)| *kind);
+        Ok((Time::Interval(from.map(|(from, _)| from), to.map(|(to, _)| to)), kind))
+    }
+
+    fn instant(&mut self, expr: &Expr) -> Result<(Scalar, FieldType), FilterError> {
+        let (scalar, kind) = self.scalar(expr)?;
+        if matches!(kind, FieldType::Date | FieldType::DateTime) {
+            return Ok((scalar, kind));
+        }
+        Err(wrong(expr, described(expr, kind), "a date or a timestamp (DATE('…'), TIMESTAMP('…'))"))
+    }
+
+    /// The elements of a list.
+    fn elements(&mut self, expr: &Expr) -> Result<Vec<Element>, FilterError> {
+        let items = match &expr.node {
+            Node::List(items) => items,
+            Node::Op(op, _) if !is_condition(op) => return Err(unsupported(op, expr)),
+            Node::Property(name) if !is_geometry(name, self.layer) => {
+                let kind = kind_at(name, self.layer, &expr.at)?;
+                return Err(wrong(expr, described(expr, kind), "a list"));
+            }
+            _ => return Err(wrong(expr, "one value".to_owned(), "a list")),
+        };
+        let element = |item: &Expr| match &item.node {
+            Node::List(_) => self.elements(item).map(Element::List),
+            _ => self.scalar(item).map(|(scalar, _)| Element::Value(scalar)),
+        };
+        items.iter().map(element).collect()
     }
 
     /// An expression with a value, and the value's type.
@@ -241,127 +326,126 @@ impl Binder<'_> {
         match &expr.node {
             Node::Literal(value) => match value.kind() {
                 Some(kind) => Ok((Scalar::Literal(value.clone()), kind)),
-                None => Err(FilterError::WrongType { given: "NULL".to_owned(), wanted: "a value (use IS NULL)" }),
+                None => Err(wrong(expr, "NULL".to_owned(), "a value (use IS NULL)")),
             },
+            Node::FineMoment { ms, nanos } => Ok((Scalar::FineMoment((*ms, *nanos)), FieldType::DateTime)),
             Node::Property(name) => {
-                let kind = property_kind(name, self.layer)?;
+                let kind = kind_at(name, self.layer, &expr.at)?;
                 let scalar = match (Derived::named(name), self.layer.schema.position(name)) {
                     (Some(derived), _) => Scalar::Derived(derived),
-                    (None, column) => Scalar::Column(column.unwrap_or_default()),
+                    (None, Some(column)) if kind == FieldType::Text => Scalar::TextColumn(column),
+                    (None, Some(column)) => Scalar::Column(column),
+                    (None, None) => {
+                        debug_assert_eq!(name, ID, "the name is known");
+                        Scalar::Id
+                    }
                 };
-                Ok((if kind == FieldType::Text { text_scalar(scalar) } else { scalar }, kind))
+                Ok((scalar, kind))
             }
-            Node::Op(Op::Casei, args) => {
-                let arg = one("CASEI", args)?;
-                let (scalar, kind) = self.scalar(arg)?;
-                self.must_be_text(arg, kind)?;
-                Ok((Scalar::Casei(Box::new(scalar)), FieldType::Text))
+            Node::Op(op, args) => {
+                op.check_count(args.len(), &expr.at)?;
+                match (op, args.as_slice()) {
+                    (Op::Casei, [arg]) => self.folded(Fold::Case, arg),
+                    (Op::Accenti, [arg]) => self.folded(Fold::Accent, arg),
+                    (op, args) => match Arithmetic::of(op) {
+                        Some(operator) => self.arithmetic(operator, args),
+                        None => Err(unsupported(op, expr)),
+                    },
+                }
             }
-            Node::Op(op, args) => match Arithmetic::of(op) {
-                Some(operator) => self.arithmetic(operator, args),
-                None => Err(unsupported(op)),
-            },
-            Node::Geometry(_) | Node::Box(_) => {
-                Err(FilterError::WrongType { given: "a geometry".to_owned(), wanted: "a value" })
+            Node::Geometry(_) | Node::Collection(_) | Node::Box(_) => {
+                Err(wrong(expr, "a geometry".to_owned(), "a value"))
             }
-            Node::List(_) => Err(FilterError::WrongType { given: "a list".to_owned(), wanted: "a value" }),
-            Node::Interval(_) => Err(FilterError::Unsupported { what: "INTERVAL()".to_owned() }),
+            Node::List(_) => Err(wrong(expr, "a list".to_owned(), "a value")),
+            Node::Interval(_) => Err(wrong(expr, "an interval".to_owned(), "a value")),
         }
+    }
+
+    fn folded(&mut self, fold: Fold, arg: &Expr) -> Result<(Scalar, FieldType), FilterError> {
+        let (scalar, kind) = self.scalar(arg)?;
+        must_be_text(arg, kind)?;
+        let folded = match scalar {
+            Scalar::Folded(inner, mut folds) => {
+                if folds.last() != Some(&fold) {
+                    folds.push(fold);
+                }
+                Scalar::Folded(inner, folds)
+            }
+            other => Scalar::Folded(Box::new(other), vec![fold]),
+        };
+        Ok((folded, FieldType::Text))
     }
 
     fn arithmetic(&mut self, operator: Arithmetic, args: &[Expr]) -> Result<(Scalar, FieldType), FilterError> {
         let mut sides = Vec::with_capacity(2);
-        let mut whole = operator != Arithmetic::Divide;
-        if let ([_], Arithmetic::Subtract) = (args, operator) {
-            sides.push(Scalar::Literal(Value::Integer(0)));
-        } else {
-            two("arithmetic", args)?;
-        }
+        let mut whole = !matches!(operator, Arithmetic::Divide | Arithmetic::Power);
         for arg in args {
             let (scalar, kind) = self.scalar(arg)?;
             if type_word(kind) != type_word(FieldType::Real) {
-                return Err(FilterError::WrongType { given: described(arg, kind), wanted: "a number" });
+                return Err(wrong(arg, described(arg, kind), "a number"));
             }
             whole &= kind == FieldType::Integer;
             sides.push(scalar);
         }
         let kind = if whole { FieldType::Integer } else { FieldType::Real };
-        let right = sides.pop().unwrap_or(Scalar::Literal(Value::Integer(0)));
-        let left = sides.pop().unwrap_or(Scalar::Literal(Value::Integer(0)));
+        let zero = || Scalar::Literal(Value::Integer(0));
+        let right = sides.pop().unwrap_or_else(zero);
+        let left = sides.pop().unwrap_or_else(zero);
         Ok((Scalar::Arithmetic(operator, Box::new([left, right])), kind))
     }
 }
 
-/// Relations seen from the other side.
-const fn turned(op: SpatialOp) -> SpatialOp {
+/// A text literal read as the date or timestamp that it is compared with.
+fn read_as(expr: &Expr, kind: FieldType) -> Result<Option<Scalar>, FilterError> {
+    let Node::Literal(Value::Text(text)) = &expr.node else { return Ok(None) };
+    if !matches!(kind, FieldType::Date | FieldType::DateTime) {
+        return Ok(None);
+    }
+    Ok(Some(match literal_of(text, kind, &expr.at)? {
+        Node::FineMoment { ms, nanos } => Scalar::FineMoment((ms, nanos)),
+        Node::Literal(value) => Scalar::Literal(value),
+        _ => return Ok(None),
+    }))
+}
+
+fn same_time(left: FieldType, right: FieldType, at: &Expr) -> Result<(), FilterError> {
+    if left == right {
+        return Ok(());
+    }
+    let said = |kind| format!("a {}", type_word(kind));
+    let action = "compared, for a date has no time zone";
+    Err(FilterError::TypeMismatch { left: said(left), right: said(right), action, at: at.at.clone() })
+}
+
+const fn is_condition(op: &Op) -> bool {
+    use Op::{And, Array, Between, Compare, In, IsNull, Like, Not, Or, Spatial, Temporal};
+    matches!(op, And | Or | Not | Compare(_) | Like | Between | In | IsNull | Spatial(_) | Temporal(_) | Array(_))
+}
+
+/// Refuses a function by its name, and a condition where a value is needed.
+fn unsupported(op: &Op, expr: &Expr) -> FilterError {
     match op {
-        SpatialOp::Within => SpatialOp::Contains,
-        SpatialOp::Contains => SpatialOp::Within,
-        same => same,
-    }
-}
-
-fn unsupported(op: &Op) -> FilterError {
-    let what = match op {
-        Op::Accenti => "ACCENTI()".to_owned(),
-        Op::Temporal(name) | Op::Array(name) => format!("{name}()"),
-        Op::Function(name) => format!("function {:?}", shortened(name)),
-        Op::Modulo => "%".to_owned(),
-        Op::WholeDivide => "DIV".to_owned(),
-        Op::Power => "^".to_owned(),
-        Op::And | Op::Or | Op::Not | Op::Compare(_) | Op::Like | Op::Between | Op::In | Op::IsNull | Op::Spatial(_) => {
-            return FilterError::WrongType { given: "a condition".to_owned(), wanted: "a value" };
+        Op::Function(name) => {
+            FilterError::Unsupported { what: format!("function {:?}", shortened(name)), at: expr.at.clone() }
         }
-        Op::Casei | Op::Add | Op::Subtract | Op::Multiply | Op::Divide => "this".to_owned(),
-    };
-    FilterError::Unsupported { what }
-}
-
-/// A text column, marked so that word checks can be cut out of it.
-fn text_scalar(scalar: Scalar) -> Scalar {
-    match scalar {
-        Scalar::Column(column) => Scalar::TextColumn(column),
-        other => other,
+        _ if is_condition(op) => wrong(expr, "a condition".to_owned(), "a value"),
+        _ => wrong(expr, "a value".to_owned(), "something else"),
     }
 }
 
-/// The column of a bare text property, and whether its case is folded.
-fn text_column(scalar: &Scalar) -> Option<(usize, bool)> {
+fn wrong(expr: &Expr, given: String, wanted: &'static str) -> FilterError {
+    FilterError::WrongType { given, wanted, at: expr.at.clone() }
+}
+
+fn must_be_text(expr: &Expr, kind: FieldType) -> Result<(), FilterError> {
+    if kind == FieldType::Text { Ok(()) } else { Err(wrong(expr, described(expr, kind), "text")) }
+}
+
+/// The column of a bare text property, and how it is folded.
+fn text_column(scalar: &Scalar) -> Option<(usize, Vec<Fold>)> {
     match scalar {
-        Scalar::TextColumn(column) => Some((*column, false)),
-        Scalar::Casei(inner) => text_column(inner).map(|(column, _)| (column, true)),
+        Scalar::TextColumn(column) => Some((*column, Vec::new())),
+        Scalar::Folded(inner, folds) if let Scalar::TextColumn(column) = **inner => Some((column, folds.clone())),
         _ => None,
     }
-}
-
-fn text_constant(scalar: &Scalar) -> Option<String> {
-    match scalar.constant()? {
-        Value::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-/// An expression and its type, for messages.
-fn described(expr: &Expr, kind: FieldType) -> String {
-    let kind = type_word(kind);
-    match &expr.node {
-        Node::Property(name) => format!("property {:?} ({kind})", shortened(name)),
-        Node::Literal(Value::Text(text)) => format!("{:?} ({kind})", shortened(text)),
-        Node::Literal(Value::Integer(number)) => format!("{number} ({kind})"),
-        Node::Literal(Value::Real(number)) => format!("{number} ({kind})"),
-        _ => format!("an expression ({kind})"),
-    }
-}
-
-fn one<'e>(what: &str, args: &'e [Expr]) -> Result<&'e Expr, FilterError> {
-    counted::<1>(what, args).map(|[arg]| arg)
-}
-
-fn two<'e>(what: &str, args: &'e [Expr]) -> Result<[&'e Expr; 2], FilterError> {
-    counted(what, args)
-}
-
-fn counted<'e, const N: usize>(what: &str, args: &'e [Expr]) -> Result<[&'e Expr; N], FilterError> {
-    let wrong = |_| FilterError::WrongCount { what: what.to_owned(), wanted: N, found: args.len() };
-    args.iter().collect::<Vec<_>>().try_into().map_err(wrong)
 }

@@ -1,23 +1,28 @@
 //! A bound filter and its answer for one feature.
 
-use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
-use geo::Relate;
 use rustc_hash::FxHashSet;
 
 use crate::{
-    domain::{
-        feature::{Value, ValueRef},
-        schema::Derived,
-    },
+    domain::feature::ValueRef,
     engine::{
-        find::{Probe, Relation, Scratch},
+        find::{Probe, Scratch},
         table::{Row, Table},
+        words::NO_WORD,
     },
     ground::shape::Bounds,
 };
 
-use super::{Comparison, Op, SpatialOp, like::Pattern};
+use super::{
+    ArrayOp, Comparison, SpatialOp, TemporalOp,
+    array::{self, Element},
+    fold::{Fold, folded},
+    like::Pattern,
+    scalar::{Key, Known, Scalar},
+    spatial,
+    time::{self, EVER, Instant, NEVER},
+};
 
 /// True, false, or unknown.
 pub(super) type Truth = Option<bool>;
@@ -35,17 +40,20 @@ pub struct Bound {
 /// A condition.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
-    Constant(bool),
+    Constant(Truth),
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
+    /// The condition is neither true nor false.
+    Unknown(Box<Test>),
     /// A check of one text column against constants: answered once for each distinct word.
     Word {
         slot: usize,
         column: usize,
-        folded: bool,
+        folds: Vec<Fold>,
         check: WordCheck,
     },
+    /// A constant stands right.
     Compare {
         op: Comparison,
         left: Scalar,
@@ -67,7 +75,40 @@ pub(super) enum Test {
         op: SpatialOp,
         probe: Arc<Probe>,
     },
+    /// The geometry's relation to itself.
+    Itself(bool),
     NoShape,
+    Temporal {
+        op: TemporalOp,
+        sides: Box<[Time; 2]>,
+    },
+    Array {
+        op: ArrayOp,
+        sides: Box<[Vec<Element>; 2]>,
+    },
+}
+
+/// A time to be computed.
+#[derive(Debug, Clone)]
+pub(super) enum Time {
+    Instant(Scalar),
+    /// From and to; `None` for an open end.
+    Interval(Option<Scalar>, Option<Scalar>),
+}
+
+impl Time {
+    /// Beginning and end; none where a value is absent, or where it would end before it begins.
+    fn of(&self, table: &Table, row: Row) -> Option<(Instant, Instant)> {
+        let instant = |scalar: &Scalar| scalar.value(table, row).instant();
+        match self {
+            Self::Instant(scalar) => instant(scalar).map(|at| (at, at)),
+            Self::Interval(from, to) => {
+                let from = from.as_ref().map_or(Some(EVER), instant)?;
+                let to = to.as_ref().map_or(Some(NEVER), instant)?;
+                (from <= to).then_some((from, to))
+            }
+        }
+    }
 }
 
 /// What a word is checked against.
@@ -79,278 +120,169 @@ pub(super) enum WordCheck {
 }
 
 impl WordCheck {
-    pub(super) fn truth(&self, word: &str, folded: bool) -> bool {
-        let word = if folded { Cow::Owned(fold(word)) } else { Cow::Borrowed(word) };
+    /// The truth for a word, and the steps it took.
+    pub(super) fn truth(&self, word: &str, folds: &[Fold]) -> (bool, u64) {
+        let own = word.len() as u64 * folds.len() as u64 * 5 + 10;
+        let word = folded(word, folds);
         match self {
-            Self::Compare(op, wanted) => op.holds(word.as_ref().cmp(wanted.as_str())),
-            Self::Like(pattern) => pattern.matches(&word),
-            Self::In(keys) => keys.contains(&Key::Text(word.into_owned())),
-        }
-    }
-}
-
-/// Text without difference of case (CQL2 §7.6: `CASEI`).
-pub(super) fn fold(text: &str) -> String {
-    // Upper case first, so that letters whose lower case differs by place ("Σ") fall together.
-    text.to_uppercase().to_lowercase()
-}
-
-/// A value to be looked up in a list: numbers alike whether whole or real.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    Boolean(bool),
-    Whole(i64),
-    Real(u64),
-    Text(String),
-    Date(i32),
-    DateTime(i64),
-}
-
-impl Key {
-    pub(super) fn of_value(value: &Value) -> Option<Self> {
-        Self::of(&Known::of(value.view()))
-    }
-
-    fn of(value: &Known<'_>) -> Option<Self> {
-        Some(match value {
-            Known::Null => return None,
-            Known::Boolean(truth) => Self::Boolean(*truth),
-            Known::Integer(number) => Self::Whole(*number),
-            Known::Real(number) if number.fract() == 0.0 && number.abs() < 9.2e18 => Self::Whole(*number as i64),
-            Known::Real(number) => Self::Real(number.to_bits()),
-            Known::Text(text) => Self::Text(text.clone().into_owned()),
-            Known::Date(day) => Self::Date(*day),
-            Known::DateTime(moment) => Self::DateTime(*moment),
-        })
-    }
-}
-
-/// A value to be computed.
-#[derive(Debug, Clone)]
-pub(super) enum Scalar {
-    Literal(Value),
-    Column(usize),
-    TextColumn(usize),
-    Derived(Derived),
-    Casei(Box<Scalar>),
-    Arithmetic(Arithmetic, Box<[Scalar; 2]>),
-}
-
-/// Operators on numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arithmetic {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-}
-
-impl Arithmetic {
-    pub(super) const fn of(op: &Op) -> Option<Self> {
-        match op {
-            Op::Add => Some(Self::Add),
-            Op::Subtract => Some(Self::Subtract),
-            Op::Multiply => Some(Self::Multiply),
-            Op::Divide => Some(Self::Divide),
-            _ => None,
-        }
-    }
-
-    /// The result; none where it is no finite number (a division by zero, an overflow).
-    fn apply(self, left: &Known<'_>, right: &Known<'_>) -> Known<'static> {
-        if let (Known::Integer(a), Known::Integer(b)) = (left, right) {
-            let whole = match self {
-                Self::Add => a.checked_add(*b),
-                Self::Subtract => a.checked_sub(*b),
-                Self::Multiply => a.checked_mul(*b),
-                Self::Divide => None,
-            };
-            if let Some(whole) = whole {
-                return Known::Integer(whole);
+            Self::Compare(op, wanted) => (op.holds(word.as_ref().cmp(wanted.as_str())), own),
+            Self::Like(pattern) => {
+                let (truth, steps) = pattern.matches(&word);
+                (truth, own + steps)
             }
-        }
-        let (Some(a), Some(b)) = (left.number(), right.number()) else { return Known::Null };
-        let result = match self {
-            Self::Add => a + b,
-            Self::Subtract => a - b,
-            Self::Multiply => a * b,
-            Self::Divide => a / b,
-        };
-        if result.is_finite() { Known::Real(result) } else { Known::Null }
-    }
-}
-
-/// A computed value.
-#[derive(Debug, Clone)]
-pub(super) enum Known<'a> {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Real(f64),
-    Text(Cow<'a, str>),
-    Date(i32),
-    DateTime(i64),
-}
-
-impl<'a> Known<'a> {
-    fn of(value: ValueRef<'a>) -> Self {
-        match value {
-            ValueRef::Null => Self::Null,
-            ValueRef::Boolean(v) => Self::Boolean(v),
-            ValueRef::Integer(v) => Self::Integer(v),
-            ValueRef::Real(v) => Self::Real(v),
-            ValueRef::Text(v) => Self::Text(Cow::Borrowed(v)),
-            ValueRef::Date(v) => Self::Date(v),
-            ValueRef::DateTime(v) => Self::DateTime(v),
-        }
-    }
-
-    const fn number(&self) -> Option<f64> {
-        match self {
-            Self::Integer(v) => Some(*v as f64),
-            Self::Real(v) => Some(*v),
-            _ => None,
-        }
-    }
-
-    /// The order of two values of one type; none where one is absent.
-    fn order(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Boolean(a), Self::Boolean(b)) => Some(a.cmp(b)),
-            (Self::Real(a), Self::Real(b)) => a.partial_cmp(b),
-            (Self::Integer(a), Self::Real(b)) => order_of_mixed(*a, *b),
-            (Self::Real(a), Self::Integer(b)) => order_of_mixed(*b, *a).map(Ordering::reverse),
-            (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
-            (Self::Date(a), Self::Date(b)) => Some(a.cmp(b)),
-            (Self::Integer(a), Self::Integer(b)) | (Self::DateTime(a), Self::DateTime(b)) => Some(a.cmp(b)),
-            _ => None,
+            Self::In(keys) => (keys.contains(&Key::Text(word.into_owned())), own + 50),
         }
     }
 }
 
-/// 2⁶³: whole numbers lie below it.
-const BEYOND_WHOLE: f64 = -(i64::MIN as f64);
-
-/// The order of a whole and a real number, exact where conversion would round.
-fn order_of_mixed(whole: i64, real: f64) -> Option<Ordering> {
-    if real.is_nan() {
-        return None;
-    }
-    if real >= BEYOND_WHOLE {
-        return Some(Ordering::Less);
-    }
-    if real < -BEYOND_WHOLE {
-        return Some(Ordering::Greater);
-    }
-    let floor = real.floor();
-    Some(whole.cmp(&(floor as i64)).then(if real > floor { Ordering::Less } else { Ordering::Equal }))
+/// A word check's truth for the words of a segment's column.
+#[derive(Debug)]
+pub(super) struct ByCode {
+    pub(super) truths: Vec<bool>,
+    /// The only code for which it is true, where there is one such.
+    pub(super) only: Option<u32>,
 }
 
-impl Scalar {
-    /// The value where it does not depend on the feature.
-    pub(super) fn constant(&self) -> Option<Value> {
-        match self {
-            Self::Literal(value) => Some(value.clone()),
-            Self::Column(_) | Self::TextColumn(_) | Self::Derived(_) => None,
-            Self::Casei(inner) => match inner.constant()? {
-                Value::Text(text) => Some(Value::Text(fold(&text))),
-                _ => None,
-            },
-            Self::Arithmetic(operator, sides) => {
-                let [left, right] = [sides[0].constant()?, sides[1].constant()?];
-                match operator.apply(&Known::of(left.view()), &Known::of(right.view())) {
-                    Known::Integer(number) => Some(Value::Integer(number)),
-                    Known::Real(number) => Some(Value::Real(number)),
-                    _ => Some(Value::Null),
-                }
-            }
-        }
-    }
-
-    fn value<'a>(&'a self, table: &'a Table, row: Row) -> Known<'a> {
-        match self {
-            Self::Literal(value) => Known::of(value.view()),
-            Self::Column(column) | Self::TextColumn(column) => Known::of(table.value(row, *column)),
-            Self::Derived(derived) => Known::of(table.derived(row, *derived)),
-            Self::Casei(inner) => match inner.value(table, row) {
-                Known::Text(text) => Known::Text(Cow::Owned(fold(&text))),
-                _ => Known::Null,
-            },
-            Self::Arithmetic(operator, sides) => {
-                operator.apply(&sides[0].value(table, row), &sides[1].value(table, row))
-            }
-        }
+impl ByCode {
+    pub(super) fn new(truths: Vec<bool>) -> Self {
+        let mut codes = truths.iter().zip(0_u32..).filter(|(truth, _)| **truth).map(|(_, code)| code);
+        let only = codes.next().filter(|_| codes.next().is_none());
+        Self { truths, only }
     }
 }
 
 /// What one thread keeps while it evaluates.
 pub(super) struct Work<'w> {
     /// For each word check the truth by the segment's codes, where its column is coded.
-    pub(super) words: &'w [Option<Vec<bool>>],
+    pub(super) words: &'w [Option<ByCode>],
     pub(super) probes: Vec<Scratch>,
+    /// The steps taken since they were last told to the meter.
+    pub(super) steps: u64,
 }
 
 impl Bound {
-    /// Whether the filter is true for a feature.
+    /// Whether the filter is true for a feature. For many features of a table [`Self::select`] is faster.
     #[must_use]
     pub fn matches(&self, table: &Table, row: Row) -> bool {
         self.root.truth(table, row, &mut self.work(&[])) == Some(true)
     }
 
-    pub(super) fn work<'w>(&self, words: &'w [Option<Vec<bool>>]) -> Work<'w> {
-        Work { words, probes: std::iter::repeat_with(Scratch::default).take(self.probes).collect() }
+    pub(super) fn work<'w>(&self, words: &'w [Option<ByCode>]) -> Work<'w> {
+        let probes = std::iter::repeat_with(Scratch::default).take(self.probes).collect();
+        Work { words, probes, steps: 0 }
     }
 
-    /// A box that every feature for which the filter is true shares a point with, where the filter says so.
+    /// Boxes of which every feature for which the filter is true shares a point with one, where the filter says
+    /// so.
     #[must_use]
-    pub fn reach(&self) -> Option<Bounds> {
-        self.root.reach()
+    pub fn reach(&self) -> Option<Vec<Bounds>> {
+        self.root.reach(true)
     }
 }
 
+/// More boxes than these are looked for as one.
+const MOST_BOXES: usize = 16;
+
 impl Test {
-    fn reach(&self) -> Option<Bounds> {
+    /// Boxes of which every feature for which the condition has a truth shares a point with one.
+    fn reach(&self, wanted: bool) -> Option<Vec<Bounds>> {
         match self {
-            Self::Spatial { op, probe, .. } if *op != SpatialOp::Disjoint => probe.bounds(),
-            Self::All(tests) => tests.iter().filter_map(Self::reach).min_by(|a, b| extent(a).total_cmp(&extent(b))),
+            Self::Spatial { op, probe, .. } if wanted != (*op == SpatialOp::Disjoint) => {
+                Some(probe.bounds().into_iter().collect())
+            }
+            Self::Not(test) => test.reach(!wanted),
+            Self::All(tests) if wanted => narrowest(tests, wanted),
+            Self::Any(tests) if !wanted => narrowest(tests, wanted),
+            Self::All(tests) | Self::Any(tests) => {
+                let reaches = tests.iter().map(|test| test.reach(wanted)).collect::<Option<Vec<_>>>()?;
+                let boxes: Vec<Bounds> = reaches.into_iter().flatten().collect();
+                if boxes.len() <= MOST_BOXES {
+                    return Some(boxes);
+                }
+                Some(boxes.into_iter().reduce(Bounds::union).into_iter().collect())
+            }
             _ => None,
         }
     }
 
     pub(super) fn truth(&self, table: &Table, row: Row, work: &mut Work<'_>) -> Truth {
         match self {
-            Self::Constant(truth) => Some(*truth),
+            Self::Constant(truth) => *truth,
             Self::All(tests) => combined(tests, false, table, row, work),
             Self::Any(tests) => combined(tests, true, table, row, work),
             Self::Not(test) => test.truth(table, row, work).map(|truth| !truth),
-            Self::Word { slot, column, folded, check } => {
+            Self::Unknown(test) => Some(test.truth(table, row, work).is_none()),
+            Self::Word { slot, column, folds, check } => {
                 if let Some(Some(by_code)) = work.words.get(*slot)
                     && let Some(code) = table.segment(row).code(*column, row.row)
                 {
-                    return by_code.get(code as usize).copied();
+                    return (code != NO_WORD).then(|| by_code.truths[code as usize]);
                 }
-                match table.value(row, *column) {
-                    ValueRef::Text(word) => Some(check.truth(word, *folded)),
-                    _ => None,
-                }
+                let ValueRef::Text(word) = table.value(row, *column) else { return None };
+                let (truth, steps) = check.truth(word, folds);
+                work.steps += steps;
+                Some(truth)
             }
             Self::Compare { op, left, right } => {
                 left.value(table, row).order(&right.value(table, row)).map(|order| op.holds(order))
             }
-            Self::Like { value, pattern } => match value.value(table, row) {
-                Known::Text(text) => Some(pattern.matches(&text)),
-                _ => None,
-            },
+            Self::Like { value, pattern } => {
+                let Known::Text(text) = value.value(table, row) else { return None };
+                let (truth, steps) = pattern.matches(&text);
+                work.steps += steps;
+                Some(truth)
+            }
             Self::In { value, keys } => Key::of(&value.value(table, row)).map(|key| keys.contains(&key)),
             Self::IsNull(scalar) => Some(matches!(scalar.value(table, row), Known::Null)),
             Self::Truth(scalar) => match scalar.value(table, row) {
                 Known::Boolean(truth) => Some(truth),
                 _ => None,
             },
-            Self::Spatial { slot, op, probe } => spatial_truth(*op, probe, table, row, &mut work.probes[*slot]),
+            Self::Spatial { slot, op, probe } => {
+                let (truth, steps) = spatial::truth((*op, probe), (table, row), &mut work.probes[*slot]);
+                work.steps += steps;
+                truth
+            }
+            Self::Itself(truth) => table.shape(row).map(|_| *truth),
             Self::NoShape => Some(table.shape(row).is_none()),
+            Self::Temporal { op, sides } => {
+                Some(time::relates(*op, sides[0].of(table, row)?, sides[1].of(table, row)?))
+            }
+            Self::Array { op, sides } => array::relates(*op, sides, table, row),
         }
     }
+
+    /// Steps of a row, as far as they are known before; those of texts and geometries are counted as they come.
+    pub(super) fn steps(&self) -> u64 {
+        match self {
+            Self::Constant(_) => 0,
+            // The quickest comes first and often decides.
+            Self::All(tests) => tests.iter().map(Self::steps).min().unwrap_or(0),
+            Self::Any(tests) => tests.iter().map(Self::steps).sum(),
+            Self::Not(test) => test.steps(),
+            Self::Unknown(test) => 2 * test.steps(),
+            Self::Word { folds, .. } => 1 + folds.len() as u64,
+            Self::Compare { left, right, .. } if right.is_constant() => left.steps(),
+            Self::Compare { left, right, .. } => 5 + left.steps() + right.steps(),
+            Self::Like { value, .. } => 30 + value.steps(),
+            Self::In { value, .. } => 30 + value.steps(),
+            Self::IsNull(scalar) | Self::Truth(scalar) => scalar.steps(),
+            Self::Spatial { .. } => 60,
+            Self::Itself(_) | Self::NoShape => 5,
+            Self::Temporal { .. } => 50,
+            Self::Array { sides, .. } => 50 + sides.iter().flatten().map(Element::steps).sum::<u64>(),
+        }
+    }
+}
+
+/// The boxes of the test that reaches least far.
+fn narrowest(tests: &[Test], wanted: bool) -> Option<Vec<Bounds>> {
+    tests.iter().filter_map(|test| test.reach(wanted)).min_by(|a, b| extent(a).total_cmp(&extent(b)))
+}
+
+/// How far boxes reach together.
+pub(super) fn extent(boxes: &[Bounds]) -> f64 {
+    boxes.iter().map(|b| (b.max.x - b.min.x) * (b.max.y - b.min.y)).sum()
 }
 
 /// All (`decisive` false) or any (`decisive` true) of several conditions.
@@ -364,32 +296,4 @@ fn combined(tests: &[Test], decisive: bool, table: &Table, row: Row, work: &mut 
         }
     }
     truth
-}
-
-fn spatial_truth(op: SpatialOp, probe: &Probe, table: &Table, row: Row, scratch: &mut Scratch) -> Truth {
-    let shape = table.shape(row)?;
-    let bounds = shape.bounds()?;
-    let apart = !probe.bounds().is_some_and(|reach| reach.intersects(&bounds));
-    if apart {
-        return Some(op == SpatialOp::Disjoint);
-    }
-    Some(match op {
-        SpatialOp::Intersects => probe.test(shape, Relation::Intersects, scratch),
-        SpatialOp::Disjoint => !probe.test(shape, Relation::Intersects, scratch),
-        SpatialOp::Within => probe.test(shape, Relation::Within, scratch),
-        other => {
-            let matrix = shape.to_geo().relate(probe.geometry());
-            match other {
-                SpatialOp::Contains => matrix.is_contains(),
-                SpatialOp::Touches => matrix.is_touches(),
-                SpatialOp::Equals => matrix.is_equal_topo(),
-                SpatialOp::Overlaps => matrix.is_overlaps(),
-                _ => matrix.is_crosses(),
-            }
-        }
-    })
-}
-
-fn extent(bounds: &Bounds) -> f64 {
-    (bounds.max.x - bounds.min.x) * (bounds.max.y - bounds.min.y)
 }

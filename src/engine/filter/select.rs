@@ -1,11 +1,14 @@
 //! Selecting from a whole table: words are checked once each, places through the index, rows on all processors.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::{
     engine::{
         column::Column,
         find::{in_box, meets_box},
+        segment::Segment,
         table::{Row, Table},
         words::Words,
     },
@@ -13,8 +16,10 @@ use crate::{
 };
 
 use super::{
-    Bound,
-    eval::{Test, Work},
+    Bound, FilterError,
+    budget::Meter,
+    chunk::{Chunk, ROWS, Rows},
+    eval::{ByCode, Test, Work, extent},
 };
 
 /// A set of a table's features.
@@ -135,61 +140,100 @@ fn alive_bits(table: &Table, segment: usize, word: usize) -> u64 {
 
 impl Bound {
     /// The features for which the filter is true and, where a box is given, whose geometry shares a point with it.
-    #[must_use]
-    pub fn select(&self, table: &Table, bounds: Option<Bounds>) -> Selection {
-        let by_segment: Vec<Vec<Option<Vec<bool>>>> =
-            (0..table.segments().len()).map(|segment| self.word_truths(table, segment)).collect();
-        let true_for = |row: Row, work: &mut Work<'_>| self.root.truth(table, row, work) == Some(true);
-        let in_box =
-            |row: Row| bounds.is_none_or(|bounds| table.shape(row).is_some_and(|shape| meets_box(shape, &bounds)));
-        if let Some(reach) = self.reach().or(bounds) {
-            let candidates: Vec<Row> = table.touching(reach).collect();
-            let hits: Vec<Row> = candidates
-                .par_chunks(1024)
-                .flat_map_iter(|rows| {
-                    let mut work = self.work(&[]);
-                    let mut hits = Vec::new();
-                    for row in rows {
-                        work.words = &by_segment[row.segment as usize];
-                        if in_box(*row) && true_for(*row, &mut work) {
-                            hits.push(*row);
-                        }
-                    }
-                    hits
-                })
-                .collect();
-            return Selection::of_rows(table, hits.into_iter(), |_| true);
+    ///
+    /// # Errors
+    /// [`FilterError::OverBudget`] where it takes more steps than a filter may.
+    pub fn select(&self, table: &Table, bounds: Option<Bounds>) -> Result<Selection, FilterError> {
+        let reach = self.reach().into_iter().chain(bounds.map(|bounds| vec![bounds]));
+        let reach = reach.min_by(|a, b| extent(a).total_cmp(&extent(b)));
+        let mut masks: Vec<Vec<u64>> = match &reach {
+            None => table.segments().iter().map(|segment| vec![u64::MAX; segment.len().div_ceil(64)]).collect(),
+            Some(boxes) => candidates(table, boxes),
+        };
+        for (segment, mask) in masks.iter_mut().enumerate() {
+            mask.iter_mut().enumerate().for_each(|(at, word)| *word &= alive_bits(table, segment, at));
         }
-        Selection::of_words(table, |segment, word| {
-            let mut work = self.work(&by_segment[segment]);
-            let rows = set_bits(alive_bits(table, segment, word));
-            let first = word as u32 * 64;
-            rows.filter(|bit| true_for(Row { segment: segment as u32, row: first + bit }, &mut work))
-                .fold(0, |bits, bit| bits | 1 << bit)
-        })
+        let rows: u64 = masks.iter().flatten().map(|word| u64::from(word.count_ones())).sum();
+        let meter = Meter::estimated(rows * self.root.steps())?;
+        for (segment, mask) in masks.iter_mut().enumerate() {
+            let words = self.word_truths(table, segment, &meter)?;
+            mask.par_chunks_mut(ROWS / 64).enumerate().try_for_each_init(
+                || self.work(&words),
+                |work, (number, mask)| {
+                    if mask.iter().all(|word| *word == 0) {
+                        return Ok(());
+                    }
+                    let first = number * ROWS;
+                    let len = (table.segments()[segment].len() - first).min(ROWS);
+                    self.sift(Chunk { table, segment: segment as u32, first, len }, bounds, mask, work);
+                    meter.spend(std::mem::take(&mut work.steps))
+                },
+            )?;
+        }
+        let len = masks.iter().flatten().map(|word| word.count_ones() as usize).sum();
+        Ok(Selection { bits: masks, len })
+    }
+
+    /// Leaves the rows of a chunk that are selected.
+    fn sift(&self, chunk: Chunk<'_>, bounds: Option<Bounds>, mask: &mut [u64], work: &mut Work<'_>) {
+        let mut rows: Rows = [0; ROWS / 64];
+        rows[..mask.len()].copy_from_slice(mask);
+        chunk.narrow(&self.root, true, &mut rows, work);
+        mask.copy_from_slice(&rows[..mask.len()]);
+        let Some(bounds) = bounds else { return };
+        for (word, first) in mask.iter_mut().zip((chunk.first as u32..).step_by(64)) {
+            for bit in set_bits(*word) {
+                let shape = chunk.table.shape(Row { segment: chunk.segment, row: first + bit });
+                if !shape.is_some_and(|shape| meets_box(shape, &bounds)) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
     }
 
     /// For each word check its truth for every word of a segment's column, where that is coded.
-    fn word_truths(&self, table: &Table, segment: usize) -> Vec<Option<Vec<bool>>> {
-        let mut truths = vec![None; self.words];
+    fn word_truths(&self, table: &Table, segment: usize, meter: &Meter) -> Result<Vec<Option<ByCode>>, FilterError> {
+        let mut truths: Vec<Option<ByCode>> = std::iter::repeat_with(|| None).take(self.words).collect();
+        let mut spent = Ok(());
         self.root.each_word_check(&mut |slot, column, truth| {
             if let Column::Text(Words::Coded { list, .. }) = &table.segments()[segment].columns()[column] {
-                truths[slot] = Some((0..list.len() as u32).map(|code| truth(list.word(code))).collect());
+                let mut steps = 0;
+                let mut truth_of = |code| {
+                    let (truth, taken) = truth(list.word(code));
+                    steps += taken;
+                    truth
+                };
+                if spent.is_ok() {
+                    truths[slot] = Some(ByCode::new((0..list.len() as u32).map(&mut truth_of).collect()));
+                    spent = meter.spend(steps);
+                }
             }
         });
-        truths
+        spent.map(|()| truths)
     }
 }
 
+/// The rows whose box shares a point with one of the boxes.
+fn candidates(table: &Table, boxes: &[Bounds]) -> Vec<Vec<u64>> {
+    let of_segment = |segment: &Arc<Segment>| {
+        let mut mask = vec![0_u64; segment.len().div_ceil(64)];
+        for bounds in boxes {
+            segment.index().touching(*bounds).for_each(|row| mask[row as usize / 64] |= 1 << (row % 64));
+        }
+        mask
+    };
+    table.segments().iter().map(of_segment).collect()
+}
+
 /// Takes a word check's slot, its column and what it says of a word.
-type SeeWordCheck<'s> = dyn FnMut(usize, usize, &dyn Fn(&str) -> bool) + 's;
+type SeeWordCheck<'s> = dyn FnMut(usize, usize, &dyn Fn(&str) -> (bool, u64)) + 's;
 
 impl Test {
     fn each_word_check(&self, see: &mut SeeWordCheck<'_>) {
         match self {
             Self::All(tests) | Self::Any(tests) => tests.iter().for_each(|test| test.each_word_check(see)),
-            Self::Not(test) => test.each_word_check(see),
-            Self::Word { slot, column, folded, check } => see(*slot, *column, &|word| check.truth(word, *folded)),
+            Self::Not(test) | Self::Unknown(test) => test.each_word_check(see),
+            Self::Word { slot, column, folds, check } => see(*slot, *column, &|word| check.truth(word, folds)),
             _ => {}
         }
     }

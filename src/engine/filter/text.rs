@@ -3,16 +3,13 @@
 //! Invariants: no input panics; nesting is bounded before recursion, length before reading; every error
 //! names the character where it stands and what could stand there.
 
-use std::str::FromStr;
-
-use jiff::{Timestamp, civil};
-
-use crate::domain::{feature::Value, schema::FieldType};
+use crate::domain::feature::Value;
 
 use super::{
-    Comparison, Expr, FilterError, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, Node, Op, SpatialOp,
-    lexer::{self, Token, position, shortened, tokens},
-    wkt,
+    Comparison, Expr, FilterError, MAX_DEPTH, MAX_ITEMS, MAX_TEXT, MAX_VERTICES, Node, Op, Spot,
+    lexer::{self, Token, shortened, tokens},
+    terms::finite,
+    time, wkt,
 };
 
 /// The most signs of arithmetic in one filter.
@@ -26,7 +23,8 @@ pub fn parse_text(text: &str) -> Result<Expr, FilterError> {
     if text.len() > MAX_TEXT {
         return Err(FilterError::TooLong { length: text.len() });
     }
-    let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, arithmetic: 0 };
+    let tokens = tokens(text)?;
+    let mut parser = Parser { text, closing: closing(&tokens), tokens, next: 0, depth: 0, arithmetic: 0, vertices: 0 };
     let expr = parser.any_of()?;
     match parser.peek() {
         Token::End => Ok(expr),
@@ -34,53 +32,34 @@ pub fn parse_text(text: &str) -> Result<Expr, FilterError> {
     }
 }
 
-/// Reads text as a value of a type.
-pub(super) fn literal_of(text: &str, kind: FieldType) -> Result<Value, FilterError> {
-    let bad = |wanted| FilterError::BadLiteral { at: 1, given: shortened(text), wanted };
-    match kind {
-        FieldType::Text => Ok(Value::Text(text.to_owned())),
-        FieldType::Boolean => match text {
-            "true" => Ok(Value::Boolean(true)),
-            "false" => Ok(Value::Boolean(false)),
-            _ => Err(bad("boolean: use true or false")),
-        },
-        FieldType::Integer => match text.parse() {
-            Ok(number) => Ok(Value::Integer(number)),
-            Err(_) => finite(text).map(Value::Real).ok_or_else(|| bad("number")),
-        },
-        FieldType::Real => finite(text).map(Value::Real).ok_or_else(|| bad("number")),
-        FieldType::Date => day_of(text).map(Value::Date).ok_or_else(|| bad("date: use YYYY-MM-DD")),
-        FieldType::DateTime => {
-            moment_of(text).map(Value::DateTime).ok_or_else(|| bad("timestamp: use YYYY-MM-DDThh:mm:ssZ"))
+/// For each token that opens a bracket the one that closes it; for others, and where none does, past the end.
+fn closing(tokens: &[(Token, usize)]) -> Vec<usize> {
+    let mut closing = vec![tokens.len(); tokens.len()];
+    let mut open = Vec::new();
+    for (number, (token, _)) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign("(") => open.push(number),
+            Token::Sign(")") => {
+                if let Some(opening) = open.pop() {
+                    closing[opening] = number;
+                }
+            }
+            _ => {}
         }
     }
-}
-
-fn finite(text: &str) -> Option<f64> {
-    // Rust also reads "inf" and "nan"; numbers begin with a digit, a sign or a point.
-    let digits = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    f64::from_str(text).ok().filter(|number| digits && number.is_finite())
-}
-
-/// Days since 1970-01-01 of `YYYY-MM-DD`.
-fn day_of(text: &str) -> Option<i32> {
-    let date: civil::Date = (text.len() == 10).then(|| text.parse().ok())??;
-    let epoch = civil::Date::constant(1970, 1, 1);
-    Some(date.since(epoch).ok()?.get_days())
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z of an RFC 3339 timestamp.
-fn moment_of(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+    closing
 }
 
 /// Reads one text.
 pub(super) struct Parser<'t> {
     text: &'t str,
     tokens: Vec<(Token, usize)>,
+    /// For each opening bracket the token that closes it.
+    closing: Vec<usize>,
     next: usize,
     depth: usize,
     arithmetic: usize,
+    vertices: usize,
 }
 
 impl Parser<'_> {
@@ -93,9 +72,20 @@ impl Parser<'_> {
         &self.tokens[(self.next + 1).min(self.tokens.len() - 1)].0
     }
 
-    /// The byte where the next token begins.
-    pub(super) fn at(&self) -> usize {
+    /// The character where the next token begins.
+    fn position(&self) -> usize {
         self.tokens[self.next].1
+    }
+
+    /// Where the next token begins.
+    pub(super) fn at(&self) -> Spot {
+        Spot::Character(self.position())
+    }
+
+    /// Counts a vertex of a geometry.
+    pub(super) fn count_vertex(&mut self) -> Result<(), FilterError> {
+        self.vertices += 1;
+        if self.vertices > MAX_VERTICES { Err(FilterError::TooManyVertices { at: self.at() }) } else { Ok(()) }
     }
 
     /// Takes the next token; the end stays.
@@ -137,14 +127,15 @@ impl Parser<'_> {
         if self.skips_word(word) { Ok(()) } else { Err(self.expected(word)) }
     }
 
-    fn expected(&self, expected: &str) -> FilterError {
-        lexer::syntax(self.text, self.at(), self.peek().shown(), expected)
+    pub(super) fn expected(&self, expected: &str) -> FilterError {
+        lexer::syntax(self.position(), self.peek().shown(), expected)
     }
 
-    /// An error about the literal that begins at a byte.
-    pub(super) fn bad_literal(&self, at: usize, wanted: &'static str) -> FilterError {
-        let given = shortened(self.text.get(at..).unwrap_or_default());
-        FilterError::BadLiteral { at: position(self.text, at), given, wanted }
+    /// An error about the literal that begins at a place.
+    pub(super) fn bad_literal(&self, at: &Spot, wanted: &'static str) -> FilterError {
+        let before = if let Spot::Character(position) = at { position.saturating_sub(1) } else { 0 };
+        let given: String = self.text.chars().skip(before).take(64).collect();
+        FilterError::BadLiteral { at: at.clone(), given: shortened(&given), wanted }
     }
 
     /// Takes a signed number.
@@ -157,13 +148,13 @@ impl Parser<'_> {
         let Token::Number(written) = self.peek() else { return Err(self.expected("a number")) };
         let number = finite(written);
         self.next();
-        let number = number.ok_or_else(|| self.bad_literal(at, "finite number"))?;
+        let number = number.ok_or_else(|| self.bad_literal(&at, "finite number"))?;
         Ok(if negative { -number } else { number })
     }
 
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, FilterError>) -> Result<T, FilterError> {
         if self.depth == MAX_DEPTH {
-            return Err(FilterError::TooDeep { at: position(self.text, self.at()) });
+            return Err(FilterError::TooDeep { at: self.at() });
         }
         self.depth += 1;
         let read = read(self);
@@ -215,7 +206,7 @@ impl Parser<'_> {
         if self.skips_word("IS") {
             let negated = self.skips_word("NOT");
             self.word("NULL")?;
-            let is_null = Expr { node: Node::Op(Op::IsNull, vec![left]), at };
+            let is_null = Expr { node: Node::Op(Op::IsNull, vec![left]), at: at.clone() };
             return Ok(if negated { not(is_null, at) } else { is_null });
         }
         let negated = self.is_word("NOT");
@@ -230,14 +221,14 @@ impl Parser<'_> {
             Node::Op(Op::Between, vec![left, low, self.sum()?])
         } else if self.skips_word("IN") {
             let list_at = self.at();
-            let list = Expr { node: Node::List(self.items()?), at: list_at };
+            let list = Expr { node: Node::List(self.items(Self::any_of)?), at: list_at };
             Node::Op(Op::In, vec![left, list])
         } else if negated {
             return Err(self.expected("LIKE, BETWEEN or IN"));
         } else {
             return Ok(left);
         };
-        let expr = Expr { node, at };
+        let expr = Expr { node, at: at.clone() };
         Ok(if negated { not(expr, at) } else { expr })
     }
 
@@ -257,7 +248,7 @@ impl Parser<'_> {
     }
 
     /// `( item, … )`
-    fn items(&mut self) -> Result<Vec<Expr>, FilterError> {
+    fn items(&mut self, read: fn(&mut Self) -> Result<Expr, FilterError>) -> Result<Vec<Expr>, FilterError> {
         let at = self.at();
         self.sign("(")?;
         let mut items = Vec::new();
@@ -266,9 +257,9 @@ impl Parser<'_> {
         }
         loop {
             if items.len() == MAX_ITEMS {
-                return Err(FilterError::TooManyItems { at: position(self.text, at) });
+                return Err(FilterError::TooManyItems { at });
             }
-            items.push(self.any_of()?);
+            items.push(read(self)?);
             if !self.skips(",") {
                 self.sign(")")?;
                 return Ok(items);
@@ -276,12 +267,36 @@ impl Parser<'_> {
         }
     }
 
+    /// An element of a list, or an operand of `A_…`: what stands in brackets alone is a list there, even of one.
+    fn element(&mut self) -> Result<Expr, FilterError> {
+        let behind = self.closing.get(self.next).and_then(|closing| self.tokens.get(closing + 1));
+        if !matches!(self.peek(), Token::Sign("(")) || !matches!(behind, Some((Token::Sign("," | ")"), _))) {
+            return self.any_of();
+        }
+        let at = self.at();
+        let items = self.deeper(|parser| parser.items(Self::element))?;
+        Ok(Expr { node: Node::List(items), at })
+    }
+
     fn sum(&mut self) -> Result<Expr, FilterError> {
         self.operators(&[("+", Op::Add), ("-", Op::Subtract)], |parser| {
-            parser.operators(&[("*", Op::Multiply), ("/", Op::Divide), ("%", Op::Modulo)], |parser| {
-                parser.operators(&[("^", Op::Power)], Self::unary)
-            })
+            let ops = [("*", Op::Multiply), ("/", Op::Divide), ("%", Op::Modulo), ("DIV", Op::WholeDivide)];
+            parser.operators(&ops, Self::power)
         })
+    }
+
+    /// `a ^ b`; a chain of powers is not CQL2, for it could be read from either side.
+    fn power(&mut self) -> Result<Expr, FilterError> {
+        let at = self.at();
+        let base = self.unary()?;
+        if !self.skips("^") {
+            return Ok(base);
+        }
+        let args = vec![base, self.unary()?];
+        if matches!(self.peek(), Token::Sign("^")) {
+            return Err(self.expected("parentheses around one of the powers"));
+        }
+        Ok(Expr { node: Node::Op(Op::Power, args), at })
     }
 
     /// Operators of one rank, from the left. Chains nest to the left, so their number is bounded like depth.
@@ -292,16 +307,17 @@ impl Parser<'_> {
     ) -> Result<Expr, FilterError> {
         let at = self.at();
         let mut left = read(self)?;
-        while let Some((_, op)) = ops.iter().find(|(sign, _)| self.skips(sign)) {
+        while let Some((_, op)) = ops.iter().find(|(sign, _)| self.skips(sign) || self.skips_word(sign)) {
             self.arithmetic += 1;
             if self.arithmetic > MAX_ARITHMETIC {
-                return Err(FilterError::TooDeep { at: position(self.text, self.at()) });
+                return Err(FilterError::TooDeep { at: self.at() });
             }
-            left = Expr { node: Node::Op(op.clone(), vec![left, read(self)?]), at };
+            left = Expr { node: Node::Op(op.clone(), vec![left, read(self)?]), at: at.clone() };
         }
         Ok(left)
     }
 
+    /// A signed operand. The negative of what is no number is a product, as CQL2 JSON has it.
     fn unary(&mut self) -> Result<Expr, FilterError> {
         let at = self.at();
         let mut negative = false;
@@ -309,40 +325,46 @@ impl Parser<'_> {
             negative ^= self.next() == Token::Sign("-");
         }
         let expr = self.primary(negative)?;
-        match (&expr.node, negative) {
-            (_, false) | (Node::Literal(Value::Integer(i64::MIN)), true) => Ok(expr),
-            (Node::Literal(Value::Integer(number)), true) => {
-                Ok(Expr { node: Node::Literal(Value::Integer(-number)), at })
+        let node = match (expr.node, negative) {
+            (node, false) | (node @ Node::Literal(Value::Integer(i64::MIN)), true) => node,
+            (Node::Literal(Value::Integer(number)), true) => Node::Literal(Value::Integer(-number)),
+            (Node::Literal(Value::Real(number)), true) => Node::Literal(Value::Real(-number)),
+            (node, true) => {
+                let minus_one = Expr { node: Node::Literal(Value::Integer(-1)), at: at.clone() };
+                Node::Op(Op::Multiply, vec![minus_one, Expr { node, at: expr.at }])
             }
-            (Node::Literal(Value::Real(number)), true) => Ok(Expr { node: Node::Literal(Value::Real(-number)), at }),
-            _ => Ok(Expr { node: Node::Op(Op::Subtract, vec![expr]), at }),
-        }
-    }
-
-    fn primary(&mut self, negative: bool) -> Result<Expr, FilterError> {
-        let at = self.at();
-        let node = match self.peek() {
-            Token::Sign("(") => {
-                self.next();
-                let inner = self.any_of()?;
-                self.sign(")")?;
-                return Ok(inner);
-            }
-            Token::Text(_) | Token::Quoted(_) | Token::Number(_) | Token::Word(_) => self.next(),
-            _ => return Err(self.expected("a property, a value or \"(\"")),
-        };
-        let node = match node {
-            Token::Text(text) => Node::Literal(Value::Text(text)),
-            Token::Quoted(name) => Node::Property(name),
-            Token::Number(written) => Node::Literal(self.numeral(&written, negative, at)?),
-            Token::Word(word) => self.named(word, at)?,
-            Token::Sign(_) | Token::End => return Err(self.expected("a value")),
         };
         Ok(Expr { node, at })
     }
 
+    fn primary(&mut self, negative: bool) -> Result<Expr, FilterError> {
+        let at = self.at();
+        if matches!(self.peek(), Token::Sign("(")) {
+            return self.bracketed();
+        }
+        if !matches!(self.peek(), Token::Text(_) | Token::Quoted(_) | Token::Number(_) | Token::Word(_)) {
+            return Err(self.expected("a property, a value or \"(\""));
+        }
+        let position = self.position();
+        let node = match self.next() {
+            Token::Text(text) => Node::Literal(Value::Text(text)),
+            Token::Quoted(name) => Node::Property(name),
+            Token::Number(written) => Node::Literal(self.numeral(&written, negative, &at)?),
+            Token::Word(word) => self.named(word, &at)?,
+            token @ (Token::Sign(_) | Token::End) => return Err(lexer::syntax(position, token.shown(), "a value")),
+        };
+        Ok(Expr { node, at })
+    }
+
+    /// `( expression )`, or a list where it is empty or has commas: `( item, … )`.
+    fn bracketed(&mut self) -> Result<Expr, FilterError> {
+        let at = self.at();
+        let mut items = self.items(Self::any_of)?;
+        Ok(if items.len() == 1 { items.remove(0) } else { Expr { node: Node::List(items), at } })
+    }
+
     /// A number without its sign; the least whole number has no positive counterpart.
-    fn numeral(&self, written: &str, negative: bool, at: usize) -> Result<Value, FilterError> {
+    fn numeral(&self, written: &str, negative: bool, at: &Spot) -> Result<Value, FilterError> {
         if let Ok(number) = written.parse::<i64>() {
             return Ok(Value::Integer(number));
         }
@@ -353,60 +375,68 @@ impl Parser<'_> {
     }
 
     /// What a bare word begins.
-    fn named(&mut self, word: String, at: usize) -> Result<Node, FilterError> {
-        let upper = word.to_ascii_uppercase();
+    fn named(&mut self, word: String, at: &Spot) -> Result<Node, FilterError> {
         let called = *self.peek() == Token::Sign("(");
-        match upper.as_str() {
+        match word.to_ascii_uppercase().as_str() {
             "TRUE" => return Ok(Node::Literal(Value::Boolean(true))),
             "FALSE" => return Ok(Node::Literal(Value::Boolean(false))),
             "AND" | "OR" | "NOT" | "LIKE" | "BETWEEN" | "IN" | "IS" | "NULL" | "DIV" if !called => {
-                return Err(lexer::syntax(self.text, at, Token::Word(word).shown(), "a property or a value"));
+                let (expected, found) = ("a property or a value", Token::Word(word).shown());
+                return Err(FilterError::Syntax { at: at.clone(), found, expected: expected.to_owned() });
             }
-            "DATE" | "TIMESTAMP" if called => return self.instant(&upper, at),
-            "INTERVAL" if called => return Err(FilterError::Unsupported { what: "INTERVAL()".to_owned() }),
+            "DATE" if called => return self.instant(time::day),
+            "TIMESTAMP" if called => return self.instant(time::moment),
+            "INTERVAL" if called => return self.interval(),
             _ => {}
         }
-        let geometry_follows = called
-            || matches!(
-                (self.peek(), self.peek_second()),
-                (Token::Word(_), Token::Sign("(") | Token::Word(_) | Token::End)
-            );
-        if geometry_follows && wkt::begins_geometry(&word) {
+        let dimensioned = matches!(self.peek(), Token::Word(word) if wkt::is_dimension(word))
+            && matches!(self.peek_second(), Token::Sign("(") | Token::End);
+        let empty = self.is_word("EMPTY") && !matches!(self.peek_second(), Token::Sign("("));
+        if (called || dimensioned || empty) && wkt::begins_geometry(&word) {
             return self.deeper(|parser| wkt::geometry(parser, &word, at));
         }
         if !called {
             return Ok(Node::Property(word));
         }
-        let op = match upper.as_str() {
-            "CASEI" => Op::Casei,
-            "ACCENTI" => Op::Accenti,
-            name => match SpatialOp::named(name) {
-                Some(op) => Op::Spatial(op),
-                None if name.starts_with("T_") => Op::Temporal(upper),
-                None if name.starts_with("A_") => Op::Array(upper),
-                None => Op::Function(word),
-            },
-        };
-        Ok(Node::Op(op, self.items()?))
+        let op = Op::called(&word);
+        let args = self.items(if matches!(op, Op::Array(_)) { Self::element } else { Self::any_of })?;
+        op.check_count(args.len(), at)?;
+        Ok(Node::Op(op, args))
     }
 
-    /// `DATE('…')` or `TIMESTAMP('…')`
-    fn instant(&mut self, word: &str, at: usize) -> Result<Node, FilterError> {
+    /// The text in the brackets of `DATE('…')` and `TIMESTAMP('…')`.
+    fn instant(&mut self, read: fn(&str, &Spot) -> Result<Node, FilterError>) -> Result<Node, FilterError> {
         self.sign("(")?;
-        let Token::Text(text) = self.next() else {
-            return Err(self.bad_literal(at, "date or timestamp in single quotes"));
+        let at = self.at();
+        let Token::Text(text) = self.peek() else {
+            return Err(self.expected("a date or a timestamp in single quotes"));
         };
+        let node = read(text, &at)?;
+        self.next();
         self.sign(")")?;
-        let kind = if word == "DATE" { FieldType::Date } else { FieldType::DateTime };
-        literal_of(&text, kind).map(Node::Literal).map_err(|error| match error {
-            FilterError::BadLiteral { given, wanted, .. } => {
-                FilterError::BadLiteral { at: position(self.text, at), given, wanted }
-            }
-            other => other,
-        })
+        Ok(node)
+    }
+
+    /// The brackets of `INTERVAL(from, to)`.
+    fn interval(&mut self) -> Result<Node, FilterError> {
+        self.sign("(")?;
+        let from = self.end_of_interval()?;
+        self.sign(",")?;
+        let to = self.end_of_interval()?;
+        self.sign(")")?;
+        Ok(Node::Interval(Box::new([from, to])))
+    }
+
+    /// `'2024-01-01'`, `'2024-01-01T00:00:00Z'`, `'..'`, a property or a function.
+    fn end_of_interval(&mut self) -> Result<Option<Expr>, FilterError> {
+        let at = self.at();
+        let Token::Text(text) = self.peek() else { return self.any_of().map(Some) };
+        let node = if text == ".." { None } else { Some(time::day_or_moment(text, &at)?) };
+        self.next();
+        Ok(node.map(|node| Expr { node, at }))
     }
 }
 
-fn not(expr: Expr, at: usize) -> Expr {
+fn not(expr: Expr, at: Spot) -> Expr {
     Expr { node: Node::Op(Op::Not, vec![expr]), at }
 }

@@ -1,10 +1,13 @@
-//! Geometries written in a filter: WKT (OGC 06-103r4 §7.2) in longitude and latitude, and `BBOX(…)`.
+//! Geometries written in a filter as WKT (OGC 06-103r4 §7.2), and `BBOX(…)`.
+//!
+//! Coordinates are taken as they are written: what they are in, and whether they lie on the Earth, is decided
+//! when the filter is moved to the layer's CRS and bound.
 
 use geo::Coord;
 
-use crate::ground::shape::{Bounds, Shape, ShapeKind};
+use crate::ground::shape::{Shape, ShapeKind};
 
-use super::{FilterError, Node, lexer::Token, text::Parser};
+use super::{FilterError, Node, Spot, lexer::Token, text::Parser};
 
 /// The kind of geometry that a word begins.
 fn kind_of(word: &str) -> Option<ShapeKind> {
@@ -19,22 +22,48 @@ pub(super) fn begins_geometry(word: &str) -> bool {
     kind_of(word).is_some() || word.eq_ignore_ascii_case("BBOX") || word.eq_ignore_ascii_case("GEOMETRYCOLLECTION")
 }
 
+/// Whether a word between a geometry's name and its coordinates says which dimensions they have.
+pub(super) fn is_dimension(word: &str) -> bool {
+    ["Z", "M", "ZM"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
 /// Reads the geometry that a word begins; the word itself has been read.
-pub(super) fn geometry(parser: &mut Parser<'_>, word: &str, at: usize) -> Result<Node, FilterError> {
+pub(super) fn geometry(parser: &mut Parser<'_>, word: &str, at: &Spot) -> Result<Node, FilterError> {
     if word.eq_ignore_ascii_case("BBOX") {
         return bbox(parser, at);
     }
-    let Some(kind) = kind_of(word) else {
-        return Err(FilterError::Unsupported { what: word.to_uppercase() });
-    };
     if let Token::Word(after) = parser.peek() {
-        if after.eq_ignore_ascii_case("EMPTY") || after.eq_ignore_ascii_case("M") || after.eq_ignore_ascii_case("ZM") {
-            return Err(FilterError::Unsupported { what: format!("{} {}", word.to_uppercase(), after.to_uppercase()) });
+        if !after.eq_ignore_ascii_case("Z") {
+            let what = format!("{} {}", word.to_uppercase(), after.to_uppercase());
+            return Err(FilterError::Unsupported { what, at: at.clone() });
         }
-        if after.eq_ignore_ascii_case("Z") {
+        parser.next();
+    }
+    match kind_of(word) {
+        Some(kind) => shape(parser, kind).map(Node::Geometry),
+        None => collection(parser).map(Node::Collection),
+    }
+}
+
+/// `( geometry, … )`; collections do not nest.
+fn collection(parser: &mut Parser<'_>) -> Result<Vec<Shape>, FilterError> {
+    let mut members = Vec::new();
+    listed(parser, |parser| {
+        let Some(kind) = (if let Token::Word(word) = parser.peek() { kind_of(word) } else { None }) else {
+            return Err(parser.expected("POINT, LINESTRING, POLYGON or one of their MULTI… forms"));
+        };
+        parser.next();
+        if matches!(parser.peek(), Token::Word(word) if word.eq_ignore_ascii_case("Z")) {
             parser.next();
         }
-    }
+        members.push(shape(parser, kind)?);
+        Ok(())
+    })?;
+    Ok(members)
+}
+
+fn shape(parser: &mut Parser<'_>, kind: ShapeKind) -> Result<Shape, FilterError> {
+    let at = parser.at();
     let mut shape = Shape::new(kind);
     match kind {
         ShapeKind::Point => path(parser, &mut shape, 1, true)?,
@@ -53,11 +82,12 @@ pub(super) fn geometry(parser: &mut Parser<'_>, word: &str, at: usize) -> Result
         ShapeKind::Polygon => surface(parser, &mut shape)?,
         ShapeKind::MultiPolygon => listed(parser, |parser| surface(parser, &mut shape))?,
     }
-    let single = matches!(kind, ShapeKind::Point);
-    if single && shape.view().coords().len() != 1 {
-        return Err(parser.bad_literal(at, "point of one coordinate"));
+    let view = shape.view();
+    let extra = view.kind().dimension() == 0 && view.rings().any(|ring| ring.len() != 1);
+    if extra {
+        return Err(parser.bad_literal(&at, "point of one coordinate"));
     }
-    Ok(Node::Geometry(shape))
+    Ok(shape)
 }
 
 fn surface(parser: &mut Parser<'_>, shape: &mut Shape) -> Result<(), FilterError> {
@@ -90,12 +120,12 @@ fn path(parser: &mut Parser<'_>, shape: &mut Shape, least: usize, own_part: bool
     })?;
     if path.len() < least {
         return Err(parser.bad_literal(
-            at,
+            &at,
             if least == 4 { "ring of four or more coordinates" } else { "path of two or more coordinates" },
         ));
     }
     if least == 4 && path.first() != path.last() {
-        return Err(parser.bad_literal(at, "closed ring"));
+        return Err(parser.bad_literal(&at, "closed ring"));
     }
     for c in path {
         shape.push(c);
@@ -109,19 +139,16 @@ fn path(parser: &mut Parser<'_>, shape: &mut Shape, least: usize, own_part: bool
 
 /// `x y` or `x y z`; the height is read and not used.
 fn coordinate(parser: &mut Parser<'_>) -> Result<Coord, FilterError> {
-    let at = parser.at();
+    parser.count_vertex()?;
     let c = Coord { x: parser.number()?, y: parser.number()? };
-    if matches!(parser.peek(), Token::Number(_)) || *parser.peek() == Token::Sign("-") {
+    if matches!(parser.peek(), Token::Number(_) | Token::Sign("-" | "+")) {
         parser.number()?;
-    }
-    if c.x.abs() > 180.0 || c.y.abs() > 90.0 {
-        return Err(parser.bad_literal(at, "longitude within 180 and latitude within 90 degrees, in this order"));
     }
     Ok(c)
 }
 
-/// `BBOX(west, south, east, north)`, or with heights.
-fn bbox(parser: &mut Parser<'_>, at: usize) -> Result<Node, FilterError> {
+/// `BBOX(west, south, east, north)`, or with heights, which are not used.
+fn bbox(parser: &mut Parser<'_>, at: &Spot) -> Result<Node, FilterError> {
     let mut numbers = Vec::new();
     listed(parser, |parser| {
         numbers.push(parser.number()?);
@@ -130,15 +157,11 @@ fn bbox(parser: &mut Parser<'_>, at: usize) -> Result<Node, FilterError> {
         }
         Ok(())
     })?;
-    let ([west, south, east, north] | [west, south, _, east, north, _]) = numbers[..] else {
-        return Err(parser.bad_literal(at, "box of four or six numbers"));
-    };
-    let good = west.abs() <= 180.0 && east.abs() <= 180.0 && south >= -90.0 && south <= north && north <= 90.0;
-    if !good {
-        return Err(parser.bad_literal(at, "box of west, south, east and north in degrees"));
-    }
-    if west > east {
-        return Err(FilterError::Unsupported { what: "BBOX across the antimeridian".to_owned() });
-    }
-    Ok(Node::Box(Bounds { min: Coord { x: west, y: south }, max: Coord { x: east, y: north } }))
+    box_of(&numbers).ok_or_else(|| parser.bad_literal(at, "box of four or six numbers"))
+}
+
+/// The box of four numbers, or of six with heights.
+pub(super) fn box_of(numbers: &[f64]) -> Option<Node> {
+    let ([west, south, east, north] | [west, south, _, east, north, _]) = *numbers else { return None };
+    Some(Node::Box([west, south, east, north]))
 }

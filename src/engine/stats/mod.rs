@@ -195,7 +195,7 @@ pub fn statistics(table: &Table, layer: &Layer, request: &Request<'_>, as_of: &s
     let overlaps = request.overlaps.filter(|overlaps| !overlaps.pairs().is_empty());
     let selection = match request.among {
         Some(among) => Some(Cow::Borrowed(among)),
-        None => selected(table, request, overlaps.is_some()).map(Cow::Owned),
+        None => selected(table, request, overlaps.is_some())?.map(Cow::Owned),
     };
     let selection = selection.as_deref();
     let grouping = groups::Grouping::of(table, layer, &request.group_by)?;
@@ -239,13 +239,13 @@ fn check(layer: &Layer, request: &Request<'_>) -> Result<(), StatsError> {
 }
 
 /// The features meant; `None` for all rows of a table without replaced ones, where nobody needs to look.
-fn selected(table: &Table, request: &Request<'_>, needed: bool) -> Option<Selection> {
-    match (request.filter, request.bounds) {
-        (Some(filter), bounds) => Some(filter.select(table, bounds)),
+fn selected(table: &Table, request: &Request<'_>, needed: bool) -> Result<Option<Selection>, StatsError> {
+    Ok(match (request.filter, request.bounds) {
+        (Some(filter), bounds) => Some(filter.select(table, bounds)?),
         (None, Some(bounds)) => Some(Selection::in_box(table, bounds)),
         (None, None) => {
             let replaced = (0..table.segments().len()).any(|segment| !table.dead(segment).is_empty());
             (needed || replaced).then(|| Selection::all(table))
         }
-    }
+    })
 }

@@ -177,7 +177,7 @@ proptest! {
         let entries = entries(seed, 150);
         let table = table_of(&entries, segments);
         let bound = bind(&parse_text(&condition.text()).expect("is CQL2"), &ledger()).expect("fits the ledger");
-        let selection = bound.select(&table, None);
+        let selection = bound.select(&table, None).expect("in budget");
         for row in table.rows() {
             let wanted = condition.meaning(&entries[table.id(row) as usize - 1]) == Some(true);
             prop_assert_eq!(bound.matches(&table, row), wanted, "{} for row {}", condition.text(), table.id(row));
@@ -185,7 +185,7 @@ proptest! {
         }
         prop_assert_eq!(selection.rows().count(), selection.len());
         let bounds = Bounds::of_corners(place(500.0, 2.0), place(1500.0, 3.0));
-        let boxed = bound.select(&table, Some(bounds));
+        let boxed = bound.select(&table, Some(bounds)).expect("in budget");
         let near = table.rows().filter(|row| selection.contains(*row) && (26..=76).contains(&table.id(*row)));
         prop_assert_eq!(boxed.rows().collect::<Vec<_>>(), near.collect::<Vec<_>>());
     }
@@ -208,7 +208,7 @@ proptest! {
 
 fn selected(text: &str) -> Result<usize, FilterError> {
     let entries = entries(7, 50);
-    Ok(bind(&parse_text(text)?, &ledger())?.select(&table_of(&entries, 2), None).len())
+    Ok(bind(&parse_text(text)?, &ledger())?.select(&table_of(&entries, 2), None)?.len())
 }
 
 fn refusal(text: &str) -> String {
@@ -320,7 +320,7 @@ fn attacks_are_data_or_errors_and_cost_nothing() {
 fn a_simple_property_filter_is_read_by_the_columns_type() {
     let table = table_of(&entries(7, 50), 1);
     let count = |name: &str, value: &str| -> Result<usize, FilterError> {
-        Ok(bind(&filter::property_equals(name, value, &ledger())?, &ledger())?.select(&table, None).len())
+        Ok(bind(&filter::property_equals(name, value, &ledger())?, &ledger())?.select(&table, None)?.len())
     };
     assert_eq!(count("code", "code-7"), Ok(1));
     assert_eq!(count("floors", "3"), Ok(selected("floors = 3").expect("good")));
@@ -343,7 +343,8 @@ fn plain_text_columns_are_filtered_like_coded_ones() {
         .map(|i| (None, vec![if i % 7 == 0 { Value::Null } else { Value::Text(format!("地块{i}")) }]))
         .collect();
     let table = table(&layer, &features);
-    let count = |text: &str| bind(&parse_text(text).expect("CQL2"), &layer).expect("binds").select(&table, None).len();
+    let bound = |text: &str| bind(&parse_text(text).expect("CQL2"), &layer).expect("binds");
+    let count = |text: &str| bound(text).select(&table, None).expect("in budget").len();
     assert_eq!(count("code = '地块12345'"), 1);
     assert_eq!(count("code LIKE '地块1234_'"), 8, "12340 to 12349 but for two without a code");
     assert_eq!(count("code IS NULL"), 4286);
