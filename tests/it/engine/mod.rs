@@ -1,6 +1,7 @@
 //! The engine on whole tables: finding, filtering, overlay, statistics. Figures are checked against grids of
 //! known squares, against GEOS, and against linear scans.
 
+mod cql2;
 mod filters;
 mod finding;
 mod overlays;
