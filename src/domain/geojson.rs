@@ -8,7 +8,7 @@
 //! Source: RFC 7946 (geometry, feature), RFC 8259 §7 (escapes).
 
 use crate::ground::{
-    print::append_number,
+    print::append_positions,
     shape::{RingsOf, ShapeKind, ShapeRef},
 };
 
@@ -20,7 +20,14 @@ use super::{
 
 /// A member's name, escaped once: `,"name":`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(Box<[u8]>);
+pub struct Key {
+    bytes: Box<[u8]>,
+    /// The same with room behind, where it is short: a copy of a fixed length is a few moves.
+    short: Option<[u8; SHORT_KEY]>,
+}
+
+/// Bytes of a short name.
+const SHORT_KEY: usize = 32;
 
 impl Key {
     /// The member's name as it stands in answers.
@@ -29,7 +36,10 @@ impl Key {
         let mut bytes = vec![b','];
         write_text(&mut bytes, name);
         bytes.push(b':');
-        Self(bytes.into())
+        let mut short = [0; SHORT_KEY];
+        let room = short.get_mut(..bytes.len());
+        let short = room.map(|room| room.copy_from_slice(&bytes)).map(|()| short);
+        Self { bytes: bytes.into(), short }
     }
 }
 
@@ -70,7 +80,14 @@ impl Properties<'_> {
 
     fn key(&mut self, key: &Key) {
         // The comma is part of the key; the first member goes without.
-        self.out.extend_from_slice(&key.0[usize::from(self.empty)..]);
+        match &key.short {
+            Some(short) if !self.empty => {
+                let end = self.out.len() + key.bytes.len();
+                self.out.extend_from_slice(short);
+                self.out.truncate(end);
+            }
+            _ => self.out.extend_from_slice(&key.bytes[usize::from(self.empty)..]),
+        }
         self.empty = false;
     }
 }
@@ -132,7 +149,7 @@ pub fn write_geometry(out: &mut Vec<u8>, shape: ShapeRef<'_>, decimals: u8) {
     out.extend_from_slice(shape.kind().as_str().as_bytes());
     out.extend_from_slice(br#"","coordinates":"#);
     match shape.kind() {
-        ShapeKind::Point => position(out, coords[0], decimals),
+        ShapeKind::Point => append_positions(out, &coords[..1], decimals),
         ShapeKind::MultiPoint => positions(out, coords, decimals),
         ShapeKind::LineString => positions(out, shape.rings().next().unwrap_or_default(), decimals),
         ShapeKind::MultiLineString => list(out, shape.rings(), |out, ring| positions(out, ring, decimals)),
@@ -158,14 +175,8 @@ fn surface(out: &mut Vec<u8>, rings: Option<RingsOf<'_>>, decimals: u8) {
 }
 
 fn positions(out: &mut Vec<u8>, coords: &[geo::Coord], decimals: u8) {
-    list(out, coords.iter(), |out, at| position(out, *at, decimals));
-}
-
-fn position(out: &mut Vec<u8>, at: geo::Coord, decimals: u8) {
     out.push(b'[');
-    append_number(out, at.x, decimals);
-    out.push(b',');
-    append_number(out, at.y, decimals);
+    append_positions(out, coords, decimals);
     out.push(b']');
 }
 
@@ -234,11 +245,29 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
 
 /// The shortest text that reads back as the same number; always with a point or an exponent.
 fn write_real(out: &mut Vec<u8>, v: f64) {
-    if v.is_finite() {
+    if let Some((digits, decimals)) = few_decimals(v) {
+        write_scaled(out, digits, decimals);
+        if decimals == 0 {
+            out.extend_from_slice(b".0");
+        }
+    } else if v.is_finite() {
         out.extend_from_slice(ryu::Buffer::new().format_finite(v).as_bytes());
     } else {
         out.extend_from_slice(b"null");
     }
+}
+
+/// A number as the decimal of least digits that reads back as it, where it has at most two decimals and 15 digits:
+/// most measured and counted values do, and finding it this way is cheaper than in general.
+fn few_decimals(v: f64) -> Option<(i64, u8)> {
+    // So few digits are told apart by doubles, and the quotient of whole numbers is rounded as the decimal is.
+    if v.is_nan() || v.abs() >= 1e13 || (v == 0.0 && v.is_sign_negative()) {
+        return None;
+    }
+    [(1.0, 0), (10.0, 1), (100.0, 2)].into_iter().find_map(|(unit, decimals)| {
+        let digits = (v * unit).round();
+        (digits / unit).to_bits().eq(&v.to_bits()).then_some((digits as i64, decimals))
+    })
 }
 
 /// Appends a text as a JSON string.
@@ -404,6 +433,16 @@ mod tests {
             let text: String = text.into_iter().collect();
             let json = text_of(|out| write_text(out, &text));
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+
+        #[test]
+        fn a_real_of_few_decimals_is_written_as_the_general_way_writes_it(digits in -20_000_000_000_000i64..20_000_000_000_000, decimals in 0..6, near in -3i64..=3) {
+            let v = digits as f64 / 10f64.powi(decimals);
+            let v = f64::from_bits(v.to_bits().wrapping_add_signed(near));
+            prop_assume!(v.is_finite());
+            let text = text_of(|out| write_value(out, ValueRef::Real(v)));
+            let mut general = ryu::Buffer::new();
+            prop_assert_eq!(text, general.format_finite(v));
         }
 
         #[test]

@@ -52,7 +52,7 @@ pub struct Near {
 pub fn in_box(table: &Table, wanted: Bounds) -> impl Iterator<Item = Row> + '_ {
     let hit = move |(row, held): &(Row, &Bounds)| {
         // What has its box in the wanted one has a point in it, too, and need not be looked at.
-        wanted.contains(held) || table.shape(*row).is_some_and(|shape| meets_box(shape, &wanted))
+        wanted.contains(held) || table.shape(*row).is_some_and(|shape| crosses_into(shape, &wanted))
     };
     table.boxes_touching(wanted).filter(hit).map(|(row, _)| row)
 }
@@ -258,7 +258,12 @@ impl Probe {
 #[must_use]
 pub fn meets_box(shape: ShapeRef<'_>, wanted: &Bounds) -> bool {
     let Some(bounds) = shape.bounds().filter(|bounds| bounds.intersects(wanted)) else { return false };
-    if wanted.contains(&bounds) || shape.coords().iter().any(|c| wanted.holds(*c)) {
+    wanted.contains(&bounds) || crosses_into(shape, wanted)
+}
+
+/// Whether a geometry whose box shares a point with the wanted one does so itself.
+fn crosses_into(shape: ShapeRef<'_>, wanted: &Bounds) -> bool {
+    if shape.coords().iter().any(|c| wanted.holds(*c)) {
         return true;
     }
     match shape.kind().dimension() {

@@ -4,6 +4,8 @@
 //! value of the number. Everything goes through whole numbers, two digits at a time: formatting doubles the
 //! general way costs ten times as much, and a box of parcels is mostly coordinates.
 
+use geo::Coord;
+
 /// Decimals that keep a longitude or latitude to 0.1 mm.
 pub const DEGREE_DECIMALS: u8 = 9;
 /// Decimals that keep metres to 0.1 mm.
@@ -39,6 +41,88 @@ pub fn append_degrees(out: &mut Vec<u8>, value: f64) {
     append::<9>(out, value);
 }
 
+/// Appends positions as JSON has them, `[x,y],[x,y]`, with at most `decimals` decimals as [`append_number`] says.
+///
+/// Degrees, which a box of parcels mostly consists of, go the short way: room for all is made once, and every number
+/// is written as words of eight digits.
+pub fn append_positions(out: &mut Vec<u8>, coords: &[Coord], decimals: u8) {
+    if decimals == DEGREE_DECIMALS {
+        let before = out.len();
+        if append_short_way(out, coords).is_some() {
+            return;
+        }
+        out.truncate(before);
+    }
+    for (i, at) in coords.iter().enumerate() {
+        out.extend_from_slice(if i > 0 { b",[" } else { b"[" });
+        append_number(out, at.x, decimals);
+        out.push(b',');
+        append_number(out, at.y, decimals);
+        out.push(b']');
+    }
+}
+
+/// Bytes that a position may take: brackets, commas, and twice a sign, three digits, a point and nine decimals; and
+/// what a copy of eight bytes reaches beyond them.
+const POSITION: usize = 48;
+
+/// `None` where a number has more than three digits before its point.
+fn append_short_way(out: &mut Vec<u8>, coords: &[Coord]) -> Option<()> {
+    let mut end = out.len();
+    out.resize(end + coords.len() * POSITION, 0);
+    for at in coords {
+        let room = out.get_mut(end..)?.first_chunk_mut::<POSITION>()?;
+        room[0] = b'[';
+        let comma = put_degrees(room, 1, at.x)?;
+        room[comma] = b',';
+        let bracket = put_degrees(room, comma + 1, at.y)?;
+        room[bracket..bracket + 2].copy_from_slice(b"],");
+        end += bracket + 2;
+    }
+    // The comma after the last position.
+    out.truncate(end - usize::from(!coords.is_empty()));
+    Some(())
+}
+
+/// Writes a number below 1000 with at most nine decimals from `at` on; the place after it.
+fn put_degrees(room: &mut [u8; POSITION], mut at: usize, value: f64) -> Option<usize> {
+    let scaled = value.abs() * 1e9;
+    if scaled.is_nan() || scaled >= 999e9 {
+        return None;
+    }
+    let number = rounded::<9>(value, scaled);
+    let (whole, rest) = (number / 1_000_000_000, number % 1_000_000_000);
+    room[at] = b'-';
+    at += usize::from(value < 0.0 && number > 0);
+    let [first, second, third, length] = WHOLE[whole as usize];
+    room[at..at + 3].copy_from_slice(&[first, second, third]);
+    at += usize::from(length);
+    let (eight, ninth) = (rest / 10, rest % 10);
+    let digits = eight_digits(eight);
+    room[at] = b'.';
+    room[at + 1..at + 9].copy_from_slice(&(digits | ASCII_ZEROS).to_le_bytes());
+    room[at + 9] = b'0' + ninth as u8;
+    // What is beyond the last digit that is not zero is written over.
+    let after_zeros = if digits == 0 { 0 } else { 9 - digits.leading_zeros() as usize / 8 };
+    Some(at + if ninth > 0 { 10 } else { after_zeros })
+}
+
+/// The digits of the whole numbers below 1000, and how many they are.
+static WHOLE: [[u8; 4]; 1000] = {
+    let mut all = [[0; 4]; 1000];
+    let mut n = 0;
+    while n < 1000 {
+        let (a, b, c) = (b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8);
+        all[n] = match n {
+            0..10 => [c, 0, 0, 1],
+            10..100 => [b, c, 0, 2],
+            _ => [a, b, c, 3],
+        };
+        n += 1;
+    }
+    all
+};
+
 const PAIRS: &[u8; 200] =
     b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
 5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
@@ -51,15 +135,19 @@ fn append<const DECIMALS: u32>(out: &mut Vec<u8>, value: f64) {
     if scaled.is_nan() || scaled >= EXACT {
         return append_large(out, value);
     }
+    append_scaled::<DECIMALS>(out, value < 0.0, rounded::<DECIMALS>(value, scaled));
+}
+
+/// The whole number nearest to a value's magnitude, scaled to so many decimals.
+fn rounded<const DECIMALS: u32>(value: f64, scaled: f64) -> u64 {
     // The product may be off by its last bit: where that could decide, the decimal value does.
     let whole = scaled as i64;
     let over_half = scaled - whole as f64 - 0.5;
-    let number = if over_half.abs() <= scaled * f64::EPSILON {
+    if over_half.abs() <= scaled * f64::EPSILON {
         tied(value, DECIMALS)
     } else {
         (whole + i64::from(over_half > 0.0)) as u64
-    };
-    append_scaled::<DECIMALS>(out, value < 0.0, number);
+    }
 }
 
 fn append_scaled<const DECIMALS: u32>(out: &mut Vec<u8>, negative: bool, number: u64) {
@@ -214,6 +302,29 @@ mod tests {
             prop_assert!((back - value).abs() <= half * (1.0 + 1e-6) + value.abs() * f64::EPSILON, "{value} as {text}");
             prop_assert!(text.split_once('.').is_none_or(|(_, d)| d.len() <= decimals.into() && !d.ends_with('0')));
             prop_assert!(text != "-0");
+        }
+
+        #[test]
+        fn positions_are_printed_as_their_numbers_are(
+            numbers in proptest::collection::vec(
+                prop_oneof![
+                    -180.0..180.0_f64,
+                    -1100.0..1100.0_f64,
+                    (-1_800_000i64..1_800_000).prop_map(|n| n as f64 / 1e4),
+                    (-20i64..20).prop_map(|n| n as f64 * 5e-10),
+                    any::<f64>(),
+                ],
+                0..24,
+            ),
+            few in 0usize..24,
+            decimals in prop_oneof![Just(9u8), 0u8..12],
+        ) {
+            // Mostly short lists, in which all numbers may be degrees.
+            let coords: Vec<Coord> = numbers[..few.min(numbers.len())].chunks_exact(2).map(|c| Coord { x: c[0], y: c[1] }).collect();
+            let wanted: Vec<String> = coords.iter().map(|c| format!("[{},{}]", printed(c.x, decimals), printed(c.y, decimals))).collect();
+            let mut out = b"before".to_vec();
+            append_positions(&mut out, &coords, decimals);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), format!("before{}", wanted.join(",")));
         }
 
         #[test]
