@@ -158,10 +158,10 @@ fn describe(operation: &Operation) -> Value {
 
 fn query_parameter(parameter: &Parameter) -> Value {
     let schema: Value = serde_json::from_str(parameter.schema).unwrap_or(Value::Null);
-    let exploded = schema["type"] != "array";
+    // Not exploded, whatever the type: so OGC 17-069r4 wants limit, bbox and datetime declared.
     json!({
         "name": parameter.name, "in": "query", "required": false, "description": parameter.about,
-        "style": "form", "explode": exploded, "schema": schema,
+        "style": "form", "explode": false, "schema": schema,
     })
 }
 
