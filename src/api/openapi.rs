@@ -90,13 +90,22 @@ const fn plain(
     Operation { path, id, tag, summary, parameters: &[F_JSON], answer: (JSON, schema), properties: false }
 }
 
+/// The groups of operations and what each is for.
+const TAGS: [(&str, &str); 5] = [
+    ("common", "What the server has and where: OGC API - Common"),
+    ("features", "The features of a layer: OGC API - Features"),
+    ("statistics", "Counts and areas of a layer, by group"),
+    ("knowledge", "Targets and figures of the founding documents, with their sources"),
+    ("health", "Whether the server can answer"),
+];
+
 /// The whole document for a base URL.
 fn definition(base_url: &str) -> Value {
     let mut paths = Map::new();
     for operation in &OPERATIONS {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
     }
-    let tags = ["common", "features", "statistics", "knowledge", "health"].map(|name| json!({ "name": name }));
+    let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
     json!({
         "openapi": "3.0.3",
         "info": {
