@@ -70,6 +70,14 @@ def pages(url):
         url = next((link["href"] for link in page["links"] if link["rel"] == "next"), None)
 
 
+def program():
+    """The program to run: MUTU_BIN, else the debug build of this tree."""
+    if given := os.environ.get("MUTU_BIN"):
+        return Path(given).resolve()
+    subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "debug" / "mutu"
+
+
 def python():
     """The Python that has the clients of requirements.txt; makes it at the first call."""
     return _made("venv", HERE / "requirements.txt", _make_venv) / "bin" / "python"
@@ -136,10 +144,12 @@ class Served:
 
 
 @contextmanager
-def serving(mutu, folder, log):
-    """Seeds and serves on a free port of this machine; ends the server by its own process id."""
+def serving(mutu, folder, log, layers=None):
+    """Seeds, imports `layers` ({id: file}), serves on a free port of this machine; ends the server by its process id."""
     workspace = folder / "heshan.gpkg"
     run([mutu, "seed", "--workspace", workspace])
+    for layer, file in (layers or {}).items():
+        run([mutu, "import", "--workspace", workspace, "--layer", layer, file])
     with open(log, "w") as log_file:
         shutil.copy(workspace, folder / "copy.gpkg")
         process = subprocess.Popen([mutu, "serve", "--workspace", workspace, "--listen", "127.0.0.1:0"],
