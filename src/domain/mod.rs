@@ -9,3 +9,4 @@ pub mod layer;
 pub mod report;
 pub mod schema;
 pub mod target;
+pub mod tile_matrix;

@@ -126,6 +126,14 @@ impl Index {
         self.boxes.iter().copied().reduce(Bounds::union)
     }
 
+    /// The box around all rows, but for the rounding of the tree's plane, at no cost; `None` where there is no row.
+    #[must_use]
+    pub fn spread(&self) -> Option<Bounds> {
+        let envelope = (!self.is_empty()).then(|| self.tree.root().envelope())?;
+        let corner = |[x, y]: [f64; 2]| Coord { x: x / self.scale, y };
+        Some(Bounds { min: corner(envelope.lower()), max: corner(envelope.upper()) })
+    }
+
     /// The number of rows in the index.
     #[must_use]
     pub fn len(&self) -> usize {

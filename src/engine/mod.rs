@@ -13,4 +13,5 @@ mod segment;
 pub mod sort;
 pub mod stats;
 pub mod table;
+pub mod tiles;
 pub mod words;

@@ -22,6 +22,7 @@ use super::{
     column::{Column, ColumnBuilder, WrongType},
     index::Index,
     order::{Place, along_curve, gathered},
+    tiles::Dot,
     words::Words,
 };
 
@@ -146,6 +147,7 @@ pub struct Segment {
     planar: OnceLock<Vec<i64>>,
     grid: Option<SurveyGrid>,
     index: Index,
+    dots: OnceLock<Vec<Dot>>,
 }
 
 impl Segment {
@@ -246,6 +248,15 @@ impl Segment {
             m2.map_or(NO_AREA, Area::hundredths_m2)
         };
         (0..self.len()).into_par_iter().with_min_len(1024).map(measure).collect()
+    }
+
+    /// Where each row is and how large, for tiles. Measured when first asked for, on all processors.
+    #[must_use]
+    pub fn dots(&self) -> &[Dot] {
+        self.dots.get_or_init(|| {
+            let dot = |row: usize| self.shapes.at(row).and_then(|shape| shape.bounds()).map_or(Dot::NOWHERE, Dot::of);
+            (0..self.len()).into_par_iter().with_min_len(1024).map(dot).collect()
+        })
     }
 
     /// The row of an id, replaced or not.
@@ -396,7 +407,7 @@ impl Segment {
         };
         let gather_shapes = || Shapes::gathered(&std::mem::take(&mut shapes), &order);
         let (shapes, ([ids, versions, ellipsoidal], columns)) = rayon::join(gather_shapes, gather_columns);
-        Self { ids, by_id, versions, shapes, columns, ellipsoidal, planar: OnceLock::new(), grid, index }
+        Self { ids, by_id, versions, shapes, columns, ellipsoidal, planar: OnceLock::new(), grid, index, dots: OnceLock::new() }
     }
 }
 
