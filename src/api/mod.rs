@@ -18,6 +18,7 @@ mod query;
 mod serving;
 mod spatial;
 mod statistics;
+mod tile_cache;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -38,13 +39,15 @@ pub struct AppState {
     config: Arc<ServerConfig>,
     /// Differs between runs: tags of pages do not outlive the process that gave them.
     start: u64,
+    tiles: Arc<tile_cache::TileCache>,
 }
 
 impl AppState {
     /// The state of a server for a loaded workspace.
     #[must_use]
     pub fn new(planner: Arc<Planner>, config: ServerConfig) -> Self {
-        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0) }
+        let tiles = Arc::new(tile_cache::TileCache::new());
+        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles }
     }
 
     /// An absolute link to a path of this server.
@@ -68,6 +71,15 @@ pub fn router(state: AppState) -> Router {
         .route("/collections/{layer}/sortables", get(ogc::schema::read_sortables))
         .route("/collections/{layer}/items", get(ogc::features::list_items))
         .route("/collections/{layer}/items/{id}", get(ogc::features::read_item))
+        // OGC API - Tiles, Styles
+        .route("/tileMatrixSets", get(ogc::tile_sets::list_tile_matrix_sets))
+        .route("/tileMatrixSets/{set}", get(ogc::tile_sets::read_tile_matrix_set))
+        .route("/collections/{layer}/tiles", get(ogc::tile_sets::list_tile_sets))
+        .route("/collections/{layer}/tiles/{set}", get(ogc::tile_sets::read_tile_set))
+        .route("/collections/{layer}/tiles/{set}/tilejson.json", get(ogc::tile_sets::read_tilejson))
+        .route("/collections/{layer}/tiles/{set}/{matrix}/{row}/{column}", get(ogc::tiles::read_tile))
+        .route("/styles", get(ogc::styles::list_styles))
+        .route("/styles/{style}", get(ogc::styles::read_style))
         // ours
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
         .route("/targets", get(knowledge::list_targets))

@@ -36,6 +36,20 @@ pub(super) const OPENAPI: Representation = Representation {
     also: &["application/openapi+json", "application/json"],
 };
 
+pub(super) const MVT: Representation = Representation {
+    names: &["mvt", "pbf"],
+    media_type: "application/vnd.mapbox-vector-tile",
+    also: &["application/x-protobuf", "application/octet-stream", "application/json"],
+};
+/// A description that is JSON of its own kind.
+pub(super) const TILEJSON: Representation =
+    Representation { names: &["tilejson"], media_type: "application/json", also: &[] };
+pub(super) const STYLE: Representation = Representation {
+    names: &["mbs", "json"],
+    media_type: "application/vnd.mapbox.style+json",
+    also: &["application/json"],
+};
+
 /// `f` of a resource that has JSON only.
 pub(super) const F_JSON: Parameter = Parameter {
     name: "f",

@@ -3,11 +3,18 @@
 use axum::{extract::State, response::Response};
 use serde_json::{Map, Value, json};
 
+use crate::domain::tile_matrix::TileMatrixSet;
+
 use super::{
     AppState,
     error::ApiError,
     negotiate::{F_JSON, OPENAPI},
-    ogc::features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
+    ogc::{
+        features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
+        styles::STYLE_PARAMETERS,
+        tile_sets::{TILE_SET_PARAMETERS, TILEJSON_PARAMETERS},
+        tiles::TILE_PARAMETERS,
+    },
     query::{Asked, Parameter},
     statistics::STATISTICS_PARAMETERS,
 };
@@ -33,7 +40,7 @@ struct Operation {
 const JSON: &str = "application/json";
 const GEOJSON: &str = "application/geo+json";
 
-const OPERATIONS: [Operation; 14] = [
+const OPERATIONS: [Operation; 22] = [
     plain("/", "readLanding", "common", "The landing page; for browsers the map", "object"),
     plain("/conformance", "readConformance", "common", "Conformance classes", "conformance"),
     plain("/api", "readApi", "common", "This document", "object"),
@@ -58,6 +65,52 @@ const OPERATIONS: [Operation; 14] = [
         summary: "A feature",
         parameters: ITEM_PARAMETERS,
         answer: (GEOJSON, "feature"),
+        properties: false,
+    },
+    plain("/tileMatrixSets", "getTileMatrixSetsList", "tiles", "How planes are divided into tiles", "object"),
+    plain("/tileMatrixSets/{set}", "getTileMatrixSet", "tiles", "A tile matrix set", "object"),
+    plain(
+        "/collections/{layer}/tiles",
+        "layer.collection.vector.getTileSetsList",
+        "tiles",
+        "The tile sets of a layer",
+        "object",
+    ),
+    Operation {
+        path: "/collections/{layer}/tiles/{set}",
+        id: "layer.collection.vector.getTileSet",
+        tag: "tiles",
+        summary: "A tile set: limits, properties, how tiles are kept small",
+        parameters: TILE_SET_PARAMETERS,
+        answer: (JSON, "object"),
+        properties: true,
+    },
+    Operation {
+        path: "/collections/{layer}/tiles/{set}/tilejson.json",
+        id: "readTileJson",
+        tag: "tiles",
+        summary: "A tile set as TileJSON 3.0",
+        parameters: TILEJSON_PARAMETERS,
+        answer: (JSON, "object"),
+        properties: true,
+    },
+    Operation {
+        path: "/collections/{layer}/tiles/{set}/{tileMatrix}/{tileRow}/{tileCol}",
+        id: "layer.collection.vector.getTile",
+        tag: "tiles",
+        summary: "A tile; empty where it has no feature",
+        parameters: TILE_PARAMETERS,
+        answer: ("application/vnd.mapbox-vector-tile", "bytes"),
+        properties: true,
+    },
+    plain("/styles", "listStyles", "tiles", "MapLibre styles", "object"),
+    Operation {
+        path: "/styles/{style}",
+        id: "readStyle",
+        tag: "tiles",
+        summary: "A MapLibre style in the colours of the plan",
+        parameters: STYLE_PARAMETERS,
+        answer: ("application/vnd.mapbox.style+json", "object"),
         properties: false,
     },
     Operation {
@@ -91,9 +144,10 @@ const fn plain(
 }
 
 /// The groups of operations and what each is for.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("common", "What the server has and where: OGC API - Common"),
     ("features", "The features of a layer: OGC API - Features"),
+    ("tiles", "Vector tiles of the layers and MapLibre styles that draw them (OGC API - Tiles, TileJSON)"),
     ("statistics", "Counts and areas of a layer, by group"),
     ("knowledge", "Targets and figures of the founding documents, with their sources"),
     ("health", "Whether the server can answer"),
@@ -124,12 +178,13 @@ fn definition(base_url: &str) -> Value {
 
 fn describe(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> = Vec::new();
-    for name in ["layer", "id"] {
+    for name in ["layer", "id", "set", "tileMatrix", "tileRow", "tileCol", "style"] {
         if operation.path.contains(&format!("{{{name}}}")) {
-            let kind = if name == "id" {
-                json!({ "type": "integer", "format": "int64" })
-            } else {
-                json!({ "type": "string" })
+            let kind = match name {
+                "id" => json!({ "type": "integer", "format": "int64" }),
+                "tileMatrix" | "tileRow" | "tileCol" => json!({ "type": "integer", "minimum": 0 }),
+                "set" => json!({ "type": "string", "enum": TileMatrixSet::ALL.map(TileMatrixSet::id) }),
+                _ => json!({ "type": "string" }),
             };
             parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": kind }));
         }
@@ -184,6 +239,7 @@ fn problem() -> Value {
 fn schemas() -> Value {
     json!({
         "object": { "type": "object" },
+        "bytes": { "type": "string", "format": "binary" },
         "conformance": {
             "type": "object", "required": ["conformsTo"],
             "properties": { "conformsTo": { "type": "array", "items": { "type": "string" } } },

@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rustc_hash::FxHashSet;
@@ -87,6 +90,8 @@ pub struct LayerState {
     settled: usize,
     /// The sequence number of the last edit of this layer.
     changed: i64,
+    /// Differs between all states of this process.
+    picture: u64,
     extent: OnceLock<Option<Bounds>>,
     overlaps: OnceLock<Overlaps>,
     zones: OnceLock<Result<Zones, ZonesError>>,
@@ -105,12 +110,14 @@ impl LayerState {
     }
 
     fn new(layer: Layer, grid: SurveyGrid, table: Table, (settled, changed): (usize, i64)) -> Self {
+        static PICTURES: AtomicU64 = AtomicU64::new(0);
         Self {
             layer,
             grid,
             table,
             settled,
             changed,
+            picture: PICTURES.fetch_add(1, Ordering::Relaxed),
             extent: OnceLock::new(),
             overlaps: OnceLock::new(),
             zones: OnceLock::new(),
@@ -139,6 +146,14 @@ impl LayerState {
     #[must_use]
     pub const fn changed(&self) -> i64 {
         self.changed
+    }
+
+    /// A number that no other state of any layer has in this process: what is kept about a layer is kept under it.
+    ///
+    /// The last edit's number will not do: a layer that is loaded anew after a deletion may have an earlier one again.
+    #[must_use]
+    pub const fn picture(&self) -> u64 {
+        self.picture
     }
 
     /// The box around its features in degrees, measured when first asked for.

@@ -226,7 +226,9 @@ pub enum NoSuchTile {
         zoom: i64,
     },
     /// The matrix has no such row or column.
-    #[error("tile matrix {zoom} of {set} has {rows} rows and {columns} columns: there is no row {row}, column {column}")]
+    #[error(
+        "tile matrix {zoom} of {set} has {rows} rows and {columns} columns: there is no row {row}, column {column}"
+    )]
     Place {
         /// The set.
         set: &'static str,
@@ -251,8 +253,7 @@ impl TileAddress {
     pub fn new(set: TileMatrixSet, zoom: i64, row: i64, column: i64) -> Result<Self, NoSuchTile> {
         let zooms = set.zooms();
         let held = u8::try_from(zoom).ok().filter(|zoom| zooms.contains(zoom));
-        let zoom =
-            held.ok_or(NoSuchTile::Matrix { set: set.id(), first: *zooms.start(), last: *zooms.end(), zoom })?;
+        let zoom = held.ok_or(NoSuchTile::Matrix { set: set.id(), first: *zooms.start(), last: *zooms.end(), zoom })?;
         let (columns, rows) = set.size(zoom);
         let within = |at: i64, count: u32| u32::try_from(at).ok().filter(|at| *at < count);
         match (within(row, rows), within(column, columns)) {
@@ -362,7 +363,8 @@ mod tests {
     #[test]
     fn tiles_that_a_set_does_not_have_are_refused() {
         let set = TileMatrixSet::WebMercatorQuad;
-        for (zoom, row, column) in [(-1, 0, 0), (25, 0, 0), (31, 0, 0), (i64::MAX, 0, 0), (3, 8, 0), (3, 0, 8), (3, -1, 0)]
+        for (zoom, row, column) in
+            [(-1, 0, 0), (25, 0, 0), (31, 0, 0), (i64::MAX, 0, 0), (3, 8, 0), (3, 0, 8), (3, -1, 0)]
         {
             assert!(TileAddress::new(set, zoom, row, column).is_err(), "{zoom}/{row}/{column}");
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::LayerState;
 
-use super::{features, schema};
+use super::{features, schema, styles, tile_sets, tiles};
 
 use super::super::{
     AppState,
@@ -57,6 +57,9 @@ pub(in super::super) async fn read_landing(State(state): State<AppState>, asked:
             link("http://www.opengis.net/def/rel/ogc/1.0/conformance", "/conformance", "application/json",
                  "conformance classes"),
             link("http://www.opengis.net/def/rel/ogc/1.0/data", "/collections", "application/json", "the layers"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes", "/tileMatrixSets", "application/json",
+                 "tile matrix sets"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/styles", "/styles", "application/json", "MapLibre styles"),
         ],
     });
     wanted.json(&landing)
@@ -65,7 +68,7 @@ pub(in super::super) async fn read_landing(State(state): State<AppState>, asked:
 /// `GET /conformance`.
 pub(in super::super) async fn read_conformance(asked: Asked) -> Result<Response, ApiError> {
     let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
-    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE].concat();
+    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE].concat();
     wanted.json(&json!({ "conformsTo": classes }))
 }
 
@@ -119,6 +122,14 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
             link("statistics", &format!("{path}/statistics"), "application/json"),
         ],
     });
+    if let Some(links) = described["links"].as_array_mut().filter(|_| tile_sets::has_tiles(layer)) {
+        links.push(link(
+            "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
+            &format!("{path}/tiles"),
+            "application/json",
+        ));
+        links.push(link("stylesheet", &styles::path_of(layer.id.as_str()), styles::MEDIA_TYPE));
+    }
     if let Some(extent) = layer_state.extent() {
         let bbox = [extent.min.x, extent.min.y, extent.max.x, extent.max.y];
         described["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });

@@ -3,5 +3,8 @@
 pub(super) mod common;
 pub(super) mod features;
 pub(super) mod schema;
+pub(super) mod styles;
+pub(super) mod tile_sets;
+pub(super) mod tiles;
 mod token;
 mod writing;

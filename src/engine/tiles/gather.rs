@@ -52,9 +52,8 @@ pub(super) fn gather(table: &Table, class: Option<usize>, small: &[Small]) -> Ve
         let mut most: Option<&[(u64, u32)]> = None;
         for group in cell.chunk_by(|a, b| a.0 == b.0) {
             let word = |group: &[(u64, u32)]| classes.as_ref().map_or("", |c| c.word(group[0].0 as u32));
-            let more = most.is_none_or(|most| {
-                group.len() > most.len() || (group.len() == most.len() && word(group) < word(most))
-            });
+            let more = most
+                .is_none_or(|most| group.len() > most.len() || (group.len() == most.len() && word(group) < word(most)));
             if more {
                 most = Some(group);
             }
@@ -80,8 +79,7 @@ struct Classes<'t> {
 
 impl<'t> Classes<'t> {
     fn of(table: &'t Table, column: usize) -> Self {
-        let mut classes =
-            Self { table, column, numbers: FxHashMap::default(), words: Vec::new(), coded: Vec::new() };
+        let mut classes = Self { table, column, numbers: FxHashMap::default(), words: Vec::new(), coded: Vec::new() };
         for segment in table.segments() {
             let coded = match &segment.columns()[column] {
                 Column::Text(Words::Coded { list, .. }) => {

@@ -62,7 +62,9 @@ pub enum BadRecipe {
     #[error("property {0:?} is named twice")]
     Repeated(String),
     /// Features cannot be gathered by this property.
-    #[error("{0:?} is a derived property or one of numbers with fractions: small features are gathered by stored words, whole numbers, days or truth values")]
+    #[error(
+        "{0:?} is a derived property or one of numbers with fractions: small features are gathered by stored words, whole numbers, days or truth values"
+    )]
     NoClass(String),
 }
 
