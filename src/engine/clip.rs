@@ -144,19 +144,31 @@ fn stretches_in(ring: &[Coord], wanted: &Bounds, stretches: &mut Vec<Stretch>) {
     let mut path: Vec<Coord> = Vec::new();
     for i in 0..ring.len() {
         let (a, b) = (ring[(start + i) % ring.len()], ring[(start + i + 1) % ring.len()]);
-        let Some((from, to)) = reach_in(a, b, wanted) else { continue };
+        let Some((from, to)) = reach_in(a, b, wanted) else {
+            // A vertex on a side was the last in the box.
+            end_stretch(&mut path, wanted, stretches);
+            continue;
+        };
         if path.is_empty() {
             path.push(point_on(a, b, from, wanted));
         }
         if to < 1.0 || !wanted.holds(b) {
             path.push(point_on(a, b, to, wanted));
-            let (first, last) = (path[0], path[path.len() - 1]);
-            let (enters, leaves) = (along_sides(first, wanted), along_sides(last, wanted));
-            stretches.push(Stretch { path: std::mem::take(&mut path), enters, leaves });
+            end_stretch(&mut path, wanted, stretches);
         } else {
             path.push(b);
         }
     }
+    end_stretch(&mut path, wanted, stretches);
+}
+
+/// Ends the stretch that a path is, where it is one.
+fn end_stretch(path: &mut Vec<Coord>, wanted: &Bounds, stretches: &mut Vec<Stretch>) {
+    if let [first, .., last] = path[..] {
+        let (enters, leaves) = (along_sides(first, wanted), along_sides(last, wanted));
+        stretches.push(Stretch { path: std::mem::take(path), enters, leaves });
+    }
+    path.clear();
 }
 
 /// The part of an edge in a box, as shares of its length; none where it is a point or nothing.
@@ -269,4 +281,24 @@ fn twice_area(rings: &[Vec<Coord>]) -> f64 {
         edges(ring).map(|(a, b)| (a.x - origin.x) * (b.y - origin.y) - (b.x - origin.x) * (a.y - origin.y)).sum()
     };
     rings.iter().map(of_ring).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_surface_that_leaves_the_box_by_a_vertex_on_its_side_is_kept() {
+        let wanted = Bounds { min: Coord { x: 0.0, y: 0.0 }, max: Coord { x: 10.0, y: 10.0 } };
+        let at = |x: f64, y: f64| Coord { x, y };
+        // Counter-clockwise; two vertices on the southern side, one below it.
+        for ring in [
+            vec![at(4.0, -3.0), at(6.0, 0.0), at(5.0, 4.0), at(3.0, 0.0)],
+            vec![at(3.0, 0.0), at(4.0, -3.0), at(6.0, 0.0), at(5.0, 4.0)],
+            vec![at(6.0, 0.0), at(5.0, 4.0), at(3.0, 0.0), at(4.0, -3.0)],
+        ] {
+            let cut = to_box(&[&ring], &wanted, |_| false);
+            assert!((twice_area(&cut) - 12.0).abs() < 1e-12, "{ring:?} gives {cut:?}");
+        }
+    }
 }

@@ -19,3 +19,4 @@ mod planner;
 mod real_input;
 mod store;
 mod tidy;
+mod tiles;

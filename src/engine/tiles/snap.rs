@@ -65,7 +65,8 @@ impl Snapper {
     /// For a tile, on a grid of `step` units.
     pub(super) fn new(address: &TileAddress, step: u32) -> Self {
         let (x, y) = address.corner_units();
-        let (low, high) = (-f64::from(BUFFER), f64::from(UNITS + BUFFER));
+        // Between units, so that no vertex lies on its sides.
+        let (low, high) = (-f64::from(BUFFER) - 0.5, f64::from(UNITS + BUFFER) + 0.5);
         Self {
             set: address.set(),
             world: address.world_units(),
@@ -265,7 +266,8 @@ fn push_new(path: &mut Vec<Coord>, at: Coord) {
 
 /// A place in reach of the tile, to the unit.
 fn whole(at: Coord) -> Coord<i32> {
-    Coord { x: at.x.round() as i32, y: at.y.round() as i32 }
+    let unit = |v: f64| (v.round() as i32).clamp(-(BUFFER as i32), (UNITS + BUFFER) as i32);
+    Coord { x: unit(at.x), y: unit(at.y) }
 }
 
 /// Twice the signed area of an open ring.
