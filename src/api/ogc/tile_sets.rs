@@ -105,8 +105,8 @@ pub(in super::super) async fn read_tile_matrix_set(
         let (columns, rows) = set.size(zoom);
         json!({
             "id": zoom.to_string(),
-            "scaleDenominator": rounded(set.scale_denominator(zoom)),
-            "cellSize": rounded(set.cell_size(zoom)),
+            "scaleDenominator": set.scale_denominator(zoom),
+            "cellSize": set.cell_size(zoom),
             "cornerOfOrigin": "topLeft",
             "pointOfOrigin": set.origin(),
             "tileWidth": TILE_PIXELS, "tileHeight": TILE_PIXELS,
@@ -122,11 +122,6 @@ pub(in super::super) async fn read_tile_matrix_set(
         definition["wellKnownScaleSet"] = json!("http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible");
     }
     wanted.json(&definition)
-}
-
-/// A number with the fifteen digits that the OGC prints.
-fn rounded(number: f64) -> f64 {
-    format!("{number:.14e}").parse().unwrap_or(number)
 }
 
 fn set_path(set: TileMatrixSet) -> String {

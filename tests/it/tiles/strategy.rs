@@ -26,7 +26,8 @@ const SOUTH: f64 = 22.70;
 
 fn layer(geometry: GeometryClass) -> Layer {
     let mut kind = Field::new("kind", FieldType::Text);
-    let code = |value: &str| Code { value: value.to_owned(), title: value.to_owned(), title_en: String::new(), color: None };
+    let code =
+        |value: &str| Code { value: value.to_owned(), title: value.to_owned(), title_en: String::new(), color: None };
     kind.codes = ["甲", "乙", "丙"].map(code).to_vec();
     let fields = vec![
         Field::new("name", FieldType::Text),
@@ -148,7 +149,12 @@ fn assert_nothing_vanishes(shapes: &[Shape], set: TileMatrixSet, zoom: u8, tiles
         let counted: u64 = features.iter().filter_map(Decoded::count).sum();
         let own = drawn.intersection(&mine).count() as u64;
         let lost: Vec<_> = mine.difference(&drawn).take(3).collect();
-        assert_eq!(own + counted, mine.len() as u64, "{set:?} {zoom}, tile {place:?}, cell {}: not drawn {lost:?}", tile.cell);
+        assert_eq!(
+            own + counted,
+            mine.len() as u64,
+            "{set:?} {zoom}, tile {place:?}, cell {}: not drawn {lost:?}",
+            tile.cell
+        );
         assert_eq!((drawn.len(), counted as usize), (tile.drawn, tile.gathered), "what the tile says of itself");
         for feature in &features {
             let same = feature.properties.get("_same").and_then(serde_json::Value::as_u64);
@@ -298,7 +304,10 @@ fn marks_show_the_class_that_most_of_their_features_have() {
     let bound = bind(&parse_text("kind = '甲'").unwrap(), &layer).unwrap();
     let selection = bound.select(&table, None);
     let some = Source { layer: &layer, table: &table, selection: Some(&selection) };
-    assert_eq!(serde_json::json!(decoded(&some, &recipe)[0].properties), serde_json::json!({"_count": 2, "kind": "甲"}));
+    assert_eq!(
+        serde_json::json!(decoded(&some, &recipe)[0].properties),
+        serde_json::json!({"_count": 2, "kind": "甲"})
+    );
     let one = Selection::of(&table, table.row_of(4).into_iter());
     let single = decoded(&Source { layer: &layer, table: &table, selection: Some(&one) }, &recipe);
     assert_eq!(single.len(), 1);
@@ -325,7 +334,9 @@ fn points_and_lines_are_told_once_and_keep_their_kind() {
     let lines: Vec<Shape> = (0..200)
         .map(|i| {
             let mut line = Shape::new(ShapeKind::LineString);
-            (0..4).for_each(|k| line.push(Coord { x: place(i).x + f64::from(k) * 0.004, y: place(i).y + f64::from(k % 2) * 0.003 }));
+            (0..4).for_each(|k| {
+                line.push(Coord { x: place(i).x + f64::from(k) * 0.004, y: place(i).y + f64::from(k % 2) * 0.003 })
+            });
             line.end_ring();
             line.end_part();
             line
