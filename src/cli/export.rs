@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::planner::{ExportRequest, Planner};
+use crate::planner::{ExportOptions, ExportRequest, Planner, Which};
 
 use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
 
 /// Write a layer to a file
 ///
-/// The format follows the file's ending: .geojson, .gpkg, .shp or .zip (Shapefile), .fgb, .csv. What the format
-/// cannot hold is named. The file is complete or absent.
+/// The format follows the file's ending: .geojson, .geojsons (a sequence of RFC 8142), .geojsonl (one feature a line),
+/// .gpkg, .shp or .zip (Shapefile), .fgb, .csv. What the format cannot hold is named. The file is complete or absent.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mutu export --layer parcels --out parcels.geojson\n  \
-                        mutu export --layer parcels --out parcels.zip --crs EPSG:4526 --encoding GBK")]
+                        mutu export --layer parcels --out parcels.zip --crs EPSG:4526 --encoding GBK\n  \
+                        mutu export --layer parcels --out done.csv --filter \"status = '完成处置'\"")]
 pub(super) struct Export {
     #[command(flatten)]
     workspace: WorkspaceArgument,
@@ -25,9 +26,18 @@ pub(super) struct Export {
     /// The coordinate reference system of the file; CGCS2000 longitude and latitude where not given
     #[arg(long, value_name = "EPSG:N")]
     crs: Option<String>,
-    /// The encoding of text in a shapefile: UTF-8 (usual) or GBK
+    /// Only features for which this CQL2 text is true
+    #[arg(long, value_name = "CQL2")]
+    filter: Option<String>,
+    /// Only features that share a point with this box of longitude and latitude
+    #[arg(long, value_name = "W,S,E,N", allow_hyphen_values = true)]
+    bbox: Option<String>,
+    /// The encoding of text in a shapefile or in CSV: UTF-8 (usual) or GBK
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
+    /// CSV with text exactly as stored: no byte order mark, and no apostrophe before what Excel would run as a formula
+    #[arg(long)]
+    exact_text: bool,
     /// Add the derived areas as columns
     #[arg(long)]
     with_areas: bool,
@@ -48,14 +58,18 @@ impl Export {
         let planner = Planner::open_to_read(&self.workspace.workspace)?;
         let bar = Bar::new();
         planner.load(&mut |progress| bar.tell(progress))?;
-        let request = ExportRequest {
-            layer: self.layer,
+        let written = planner.export(&ExportRequest {
+            layer: self.layer.clone(),
             out: self.out.clone(),
-            crs: self.crs,
-            encoding: self.encoding,
-            with_areas: self.with_areas,
-        };
-        let written = planner.export(&request)?;
+            which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
+            options: ExportOptions {
+                crs: self.crs.as_deref(),
+                encoding: self.encoding.as_deref(),
+                with_areas: self.with_areas,
+                exact_text: self.exact_text,
+                ..ExportOptions::default()
+            },
+        })?;
         bar.finish();
         for loss in &written.losses {
             output::say(&format!("mutu: {}: {loss}", self.out.display()));

@@ -7,34 +7,45 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FormatError, refused_by_system};
+use super::{FormatError, Target, Watched, refused_by_system};
 
-/// Gives `fill` a buffered file and puts what it wrote in the place of `path`.
+/// A file that is being written, until its target is asked to stop.
+pub type Growing = Watched<BufWriter<File>>;
+
+/// Gives `fill` a buffered file and puts what it wrote in the place of the target.
 ///
 /// # Errors
 /// What `fill` returns, or [`FormatError::Io`] where the operating system refuses (a full disk).
 pub fn written_beside<T>(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<File>) -> Result<T, FormatError>,
+    target: &Target,
+    fill: impl FnOnce(&mut Growing) -> Result<T, FormatError>,
 ) -> Result<T, FormatError> {
+    let path = target.path.as_path();
     let refused = |error| refused_by_system(path, error);
     let directory = directory_of(path);
     let named = temporary_names().tempfile_in(&directory).map_err(refused)?;
     let (file, guard) = named.into_parts();
-    let mut out = BufWriter::with_capacity(1 << 17, file);
+    let mut out = Watched::new(BufWriter::with_capacity(1 << 17, file), target.stop.clone());
     let filled = match fill(&mut out) {
         Ok(filled) => filled,
         Err(error) => {
             // Dropping the buffer would try to write what is left of it once more.
-            let _ = out.into_parts();
+            let _ = out.into_inner().into_parts();
             return Err(error);
         }
     };
-    out.flush().map_err(refused)?;
-    out.get_ref().sync_all().map_err(refused)?;
+    if let Err(error) = out.flush() {
+        let _ = out.into_inner().into_parts();
+        return Err(refused(error));
+    }
+    if !target.passing {
+        out.get_ref().get_ref().sync_all().map_err(refused)?;
+    }
     drop(out);
     guard.persist(path).map_err(|error| refused(error.error))?;
-    sync_directory(&directory);
+    if !target.passing {
+        sync_directory(&directory);
+    }
     Ok(filled)
 }
 
@@ -72,6 +83,11 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::ground::crs::Crs;
+
+    fn at(path: &Path) -> Target {
+        Target::new(path.to_owned(), Crs::stored())
+    }
 
     fn names_in(directory: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(directory).unwrap();
@@ -83,7 +99,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("地块.json");
         std::fs::write(&path, "old").unwrap();
-        written_beside(&path, |out| out.write_all(b"new").map_err(|error| refused_by_system(&path, error))).unwrap();
+        written_beside(&at(&path), |out| out.write_all(b"new").map_err(|error| refused_by_system(&path, error)))
+            .unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         assert_eq!(names_in(directory.path()), ["地块.json"]);
     }
@@ -94,7 +111,7 @@ mod tests {
         let path = directory.path().join("a.json");
         std::fs::write(&path, "old").unwrap();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let error = written_beside(&path, |out| {
+        let error = written_beside(&at(&path), |out| {
             out.write_all(b"half").map_err(|error| refused_by_system(&path, error))?;
             Err::<(), _>(refused_by_system(&path, full()))
         })
@@ -105,8 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_nobody_wants_any_more_is_not_put_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.json");
+        let target = at(&path);
+        let written = written_beside(&target, |out| {
+            out.write_all(b"half").map_err(|error| refused_by_system(&path, error))?;
+            target.stop.ask();
+            Ok(())
+        });
+        assert!(written.is_err());
+        assert!(names_in(directory.path()).is_empty());
+    }
+
+    #[test]
     fn a_directory_that_is_not_there_is_named() {
-        let error = written_beside(Path::new("/no/such/place/a.json"), |_| Ok(())).unwrap_err();
+        let error = written_beside(&at(Path::new("/no/such/place/a.json")), |_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("/no/such/place/a.json"), "{error}");
     }
 
@@ -117,7 +148,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         let (ours, usual) = (directory.path().join("ours"), directory.path().join("usual"));
-        written_beside(&ours, |_| Ok(())).unwrap();
+        written_beside(&at(&ours), |_| Ok(())).unwrap();
         std::fs::write(&usual, "").unwrap();
         assert_eq!(mode(&ours), mode(&usual));
     }

@@ -256,6 +256,9 @@ fn claim(srs: &ForeignSrs, tally: &mut Tally) -> CrsClaim {
     }
 }
 
+/// Steps of the engine between two looks at whether the file is still wanted: well under a millisecond.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
 /// Writes one table with its R-tree.
 ///
 /// # Errors
@@ -273,10 +276,18 @@ pub fn write(
     may_replace(path)?;
     let file = connection::temporary_beside(path).map_err(|error| refused_by_system(path, error))?;
     let conn = connection::open_new(&file).map_err(|error| failed(path, error.into()))?;
+    let stop = target.stop.clone();
+    conn.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stop.is_asked()));
     let written = fill(&conn, target, layer, features)?;
-    connection::finish_new(conn, &file).map_err(|error| failed(path, error))?;
+    if target.passing {
+        connection::close_new(conn).map_err(|error| failed(path, error))?;
+    } else {
+        connection::finish_new(conn, &file).map_err(|error| failed(path, error))?;
+    }
     file.persist(path).map_err(|error| refused_by_system(path, error.error))?;
-    sync_directory(&directory_of(path));
+    if !target.passing {
+        sync_directory(&directory_of(path));
+    }
     Ok(written)
 }
 
@@ -311,7 +322,7 @@ fn fill(
     conn.execute_batch("BEGIN").map_err(refused_by_engine)?;
     create_container(conn).map_err(refused)?;
     let srs_id = srs::number_of(conn, &target.crs).map_err(refused)?;
-    let mut features = features.peekable();
+    let mut features = target.until_stopped(features).peekable();
     let first = features.peek().and_then(|feature| feature.shape).map(|shape| Kinds::One(shape.kind()));
     let declared = match layer.geometry {
         GeometryClass::Mixed | GeometryClass::None => Kinds::Several,

@@ -11,23 +11,30 @@ pub mod flatgeobuf;
 pub mod geojson;
 pub mod geopackage;
 pub mod shapefile;
+mod stop;
 mod tally;
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     domain::{
-        feature::{FeatureRef, Value},
+        feature::{FeatureRef, Value, ValueRef},
         layer::Layer,
         report::Finding,
         schema::FieldType,
     },
     ground::{
-        crs::{Crs, CrsKind},
+        crs::{Crs, CrsError, CrsKind},
         print::{DEGREE_DECIMALS, METRE_DECIMALS},
         shape::{Shape, ShapeRef},
     },
 };
+
+pub use stop::{Stop, Watched};
 
 /// What to read, and what the user said about it.
 #[derive(Debug, Clone)]
@@ -116,6 +123,12 @@ pub enum FormatError {
     /// The request cannot be met (an unknown table, an ambiguous archive).
     #[error("{0}")]
     Request(String),
+    /// A place has no image in the CRS of the file to write.
+    #[error(transparent)]
+    Misplaced(#[from] CrsError),
+    /// A text has no bytes in the encoding of the file to write: where, and what to do.
+    #[error("{0}")]
+    Unencodable(String),
     /// The operating system refused.
     #[error("{path}: {source}")]
     Io {
@@ -145,20 +158,48 @@ pub struct Target {
     pub crs: Crs,
     /// The encoding of text, for formats that have a choice.
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// GeoJSON only: coordinates in the axis order that the CRS declares, and no member that names it, because
+    /// the answer's header does (OGC 18-058r1 §6.2); else east first, as files have it.
+    pub axes_as_declared: bool,
+    /// CSV only: text as it is, rather than as a spreadsheet can open without harm ([`csv`]).
+    pub exact_text: bool,
+    /// Whether the file is gone as soon as it was read: then it is not made to last through a power failure.
+    pub passing: bool,
+    /// Asked between features, and while what comes after them is written.
+    pub stop: Stop,
 }
 
 impl Target {
-    /// A shape in the target's CRS, east first; unchanged where that is the stored one or WGS 84.
+    /// A file in a CRS, everything else as is usual for files.
+    #[must_use]
+    pub fn new(path: PathBuf, crs: Crs) -> Self {
+        let stop = Stop::default();
+        Self { path, crs, encoding: None, axes_as_declared: false, exact_text: false, passing: false, stop }
+    }
+
+    /// A shape in the target's CRS; unchanged where that is the stored one or WGS 84, east first.
     ///
     /// # Errors
-    /// [`FormatError::Request`] names the first coordinate that has no image in the target's CRS.
+    /// [`FormatError::Misplaced`] names the first coordinate that has no image in the target's CRS.
     pub fn place<'a>(&self, shape: ShapeRef<'a>) -> Result<Placed<'a>, FormatError> {
-        if self.crs.is_stored() {
+        let north_first = self.axes_as_declared && self.crs.north_first();
+        if self.crs.is_stored() && !north_first {
             return Ok(Placed::Same(shape));
         }
         let mut moved = shape.to_shape();
-        self.crs.from_stored(moved.coords_mut()).map_err(|error| FormatError::Request(error.to_string()))?;
+        self.crs.from_stored(moved.coords_mut())?;
+        if north_first {
+            moved.coords_mut().iter_mut().for_each(|at| std::mem::swap(&mut at.x, &mut at.y));
+        }
         Ok(Placed::Moved(moved))
+    }
+
+    /// Features until the target is asked to stop.
+    fn until_stopped<'f>(
+        &self,
+        features: &mut dyn Iterator<Item = FeatureRef<'f>>,
+    ) -> impl Iterator<Item = FeatureRef<'f>> {
+        features.take_while(|_| !self.stop.is_asked())
     }
 
     /// Decimals that keep its coordinates to 0.1 mm.
@@ -203,46 +244,87 @@ pub struct Written {
 /// complete or absent afterwards: writers write beside it and rename.
 pub type Write = fn(&Target, &Layer, &mut dyn Iterator<Item = FeatureRef<'_>>) -> Result<Written, FormatError>;
 
+/// Writes a stream of features from front to back.
+pub type Stream =
+    fn(&mut dyn io::Write, &Target, &Layer, &mut dyn Iterator<Item = FeatureRef<'_>>) -> Result<Written, FormatError>;
+
+/// How a format is written without a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Streaming {
+    /// The writer.
+    pub write: Stream,
+    /// What the format cannot hold of a layer, as far as it is known before the first feature.
+    pub losses: fn(&Target, &Layer) -> Vec<String>,
+}
+
 /// An exchange format.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
     /// The word for it, such as `geojson`.
     pub name: &'static str,
+    /// The type of answers that hold it, without its charset.
+    pub media_type: &'static str,
     /// File name endings, lower case, first the one to write.
     pub extensions: &'static [&'static str],
     /// The reader, where there is one.
     pub read: Option<Read>,
     /// The writer, where there is one.
     pub write: Option<Write>,
+    /// The writer that needs no file, where the format can be written from front to back.
+    pub stream: Option<Streaming>,
 }
 
 /// All formats, in the order in which help lists them.
 pub const FORMATS: &[Format] = &[
     Format {
         name: "geojson",
-        extensions: &["geojson", "json", "geojsonl", "geojsons", "ndjson"],
+        media_type: "application/geo+json",
+        extensions: &["geojson", "json"],
         read: Some(self::geojson::read),
         write: Some(self::geojson::write),
+        stream: Some(self::geojson::STREAMING),
+    },
+    Format {
+        name: "geojsonseq",
+        media_type: "application/geo+json-seq",
+        extensions: &["geojsons", "geojsonl", "ndjson"],
+        read: Some(self::geojson::read),
+        write: Some(self::geojson::write),
+        stream: Some(self::geojson::STREAMING),
     },
     Format {
         name: "geopackage",
+        media_type: "application/geopackage+sqlite3",
         extensions: &["gpkg"],
         read: Some(self::geopackage::read),
         write: Some(self::geopackage::write),
+        stream: None,
     },
     Format {
         name: "shapefile",
+        media_type: "application/zip",
         extensions: &["shp", "zip"],
         read: Some(self::shapefile::read),
         write: Some(self::shapefile::write),
+        stream: None,
     },
     Format {
         name: "flatgeobuf",
+        // Not registered; what QGIS and ldproxy say.
+        media_type: "application/flatgeobuf",
         extensions: &["fgb"],
         read: Some(self::flatgeobuf::read),
         write: Some(self::flatgeobuf::write),
+        stream: None,
     },
-    Format { name: "csv", extensions: &["csv"], read: None, write: Some(self::csv::write) },
+    Format {
+        name: "csv",
+        media_type: "text/csv",
+        extensions: &["csv"],
+        read: None,
+        write: Some(self::csv::write),
+        stream: Some(self::csv::STREAMING),
+    },
 ];
 
 /// The format of a file, by its ending, in any case.
@@ -274,6 +356,54 @@ fn endings(has: impl Fn(&Format) -> bool) -> String {
     let list: Vec<String> =
         FORMATS.iter().filter(|format| has(format)).flat_map(|f| f.extensions).map(|e| format!(".{e}")).collect();
     list.join(" ")
+}
+
+/// The encoding in which a target's text shall be written.
+fn writable_encoding(target: &Target, format: &str) -> Result<&'static encoding_rs::Encoding, FormatError> {
+    let encoding = target.encoding.unwrap_or(encoding_rs::UTF_8);
+    if encoding.output_encoding() == encoding {
+        return Ok(encoding);
+    }
+    let name = encoding.name();
+    Err(FormatError::Request(format!("{format} cannot be written in {name}: use UTF-8 or GBK")))
+}
+
+/// A text in an encoding; an error names the first character that has no bytes in it.
+fn encoded<'t>(text: &'t str, encoding: &'static encoding_rs::Encoding) -> Result<Cow<'t, [u8]>, String> {
+    let (bytes, _, unmappable) = encoding.encode(text);
+    if unmappable {
+        let name = encoding.name();
+        let foreign = text.chars().find(|c| encoding.encode(c.encode_utf8(&mut [0; 4])).2).unwrap_or('\u{FFFD}');
+        return Err(format!("{foreign:?} cannot be written in {name}: export in UTF-8"));
+    }
+    Ok(bytes)
+}
+
+/// Looks through all text of features for what the target's encoding cannot hold, so that it is told before
+/// the first byte is sent.
+///
+/// # Errors
+/// [`FormatError::Unencodable`] names the feature, the column and the character.
+pub fn check_encodable(
+    target: &Target,
+    layer: &Layer,
+    features: &mut dyn Iterator<Item = FeatureRef<'_>>,
+) -> Result<(), FormatError> {
+    let Some(encoding) = target.encoding.filter(|named| *named != encoding_rs::UTF_8) else { return Ok(()) };
+    let fields = &layer.schema.fields;
+    for field in fields {
+        encoded(&field.name, encoding)
+            .map_err(|what| FormatError::Unencodable(format!("column {:?}: {what}", field.name)))?;
+    }
+    for feature in target.until_stopped(features) {
+        for (field, value) in fields.iter().zip(&feature.values) {
+            let ValueRef::Text(text) = value else { continue };
+            encoded(text, encoding).map_err(|what| {
+                FormatError::Unencodable(format!("feature {}, column {:?}: {what}", feature.id, field.name))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// An error that names a broken file.

@@ -111,9 +111,18 @@ pub fn open_new(path: &Path) -> rusqlite::Result<Connection> {
 /// # Errors
 /// The engine's or the operating system's.
 pub fn finish_new(conn: Connection, path: &Path) -> Result<(), GpkgError> {
+    close_new(conn)?;
+    Ok(std::fs::File::open(path)?.sync_all()?)
+}
+
+/// As [`finish_new`], for a file that is gone as soon as it was read: it need not last through a power failure.
+///
+/// # Errors
+/// The engine's.
+pub fn close_new(conn: Connection) -> Result<(), GpkgError> {
     conn.pragma_update(None, "journal_mode", "DELETE")?;
     conn.close().map_err(|(_, error)| error)?;
-    Ok(std::fs::File::open(path)?.sync_all()?)
+    Ok(())
 }
 
 /// The address of a file that does not change while it is read.

@@ -78,6 +78,9 @@ pub enum PlannerError {
     /// The file holds nothing that could be stored.
     #[error("{0}")]
     Unfit(String),
+    /// Whoever asked for an export does not wait for it any more.
+    #[error("stopped: nobody waits for the export any more")]
+    Stopped,
     /// Every row was refused.
     #[error("{}: every row was refused; nothing was imported", .0.file)]
     AllRefused(Box<ImportReport>),
@@ -89,9 +92,10 @@ impl PlannerError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Store(error) => class_of_store(error),
-            Self::Format(FormatError::Request(_)) | Self::LayerId(_) | Self::UnknownFormat(_) | Self::Ask(_) => {
-                ErrorClass::Usage
-            }
+            Self::Format(FormatError::Request(_) | FormatError::Misplaced(_) | FormatError::Unencodable(_))
+            | Self::LayerId(_)
+            | Self::UnknownFormat(_)
+            | Self::Ask(_) => ErrorClass::Usage,
             Self::Format(FormatError::Broken { .. })
             | Self::Crs(_)
             | Self::CrsDoubtful(_)
@@ -103,9 +107,11 @@ impl PlannerError {
             Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
             Self::UnknownLayer { .. } => ErrorClass::NotFound,
             Self::LayerExists(_) => ErrorClass::Conflict,
-            Self::Format(FormatError::Stopped(_)) | Self::Catalog(_) | Self::Grid(_) | Self::Seed(_) => {
-                ErrorClass::Internal
-            }
+            Self::Format(FormatError::Stopped(_))
+            | Self::Stopped
+            | Self::Catalog(_)
+            | Self::Grid(_)
+            | Self::Seed(_) => ErrorClass::Internal,
         }
     }
 }

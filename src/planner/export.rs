@@ -1,68 +1,265 @@
-//! Export: a layer of the current picture becomes a file, streamed, complete or absent.
+//! Export: features of one picture of a layer become a file or a stream of bytes, in constant memory.
+//!
+//! The command line and the API come through [`Export`], so the same writers serve both. An export holds the
+//! layer as it was when it began: edits meanwhile neither wait for it nor show in it. Features come in the order of
+//! their ids.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     catalog::{Catalog, LayerState},
     domain::{
         feature::FeatureRef,
-        layer::Layer,
+        layer::{Layer, Provenance},
         schema::{Derived, Field, FieldType},
     },
-    engine::table::Row,
-    formats::{self, Target, Written},
+    engine::{filter::Selection, table::Row},
+    formats::{self, Format, Stop, Target, Written},
     ground::crs::Crs,
 };
 
-use super::{Planner, PlannerError};
+use super::{
+    Planner, PlannerError,
+    ask::{AskError, Which, select},
+};
 
-/// What to write, and how.
+/// How an export shall look, beside its format.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExportOptions<'a> {
+    /// The CRS; the stored one where not given.
+    pub crs: Option<&'a str>,
+    /// The encoding of text, where the format has a choice.
+    pub encoding: Option<&'a str>,
+    /// Whether the derived areas are columns.
+    pub with_areas: bool,
+    /// GeoJSON: coordinates in the order that the CRS declares, as answers of the API have them; else east first.
+    pub axes_as_declared: bool,
+    /// CSV: text exactly as it is, rather than for a spreadsheet.
+    pub exact_text: bool,
+    /// The first so many features only.
+    pub limit: Option<usize>,
+}
+
+/// What the command line wants written.
 #[derive(Debug, Clone)]
-pub struct ExportRequest {
+pub struct ExportRequest<'a> {
     /// The layer.
     pub layer: String,
     /// The file; its ending names the format.
     pub out: PathBuf,
-    /// The CRS of the file; the stored one where not given.
-    pub crs: Option<String>,
-    /// The encoding of text, where the format has a choice.
-    pub encoding: Option<String>,
-    /// Whether the derived areas are columns of the file.
-    pub with_areas: bool,
+    /// Which features.
+    pub which: Which<'a>,
+    /// How.
+    pub options: ExportOptions<'a>,
 }
 
 impl Planner {
-    /// Writes a layer to a file.
+    /// Writes features of a layer to a file.
     ///
     /// # Errors
-    /// [`PlannerError`] where the layer, the format or the CRS is unknown, or the file cannot be written; there
-    /// is no file then.
-    pub fn export(&self, request: &ExportRequest) -> Result<Written, PlannerError> {
+    /// [`PlannerError`] where the layer, the format, the CRS or a property is unknown, or the file cannot be
+    /// written; there is no file then.
+    pub fn export(&self, request: &ExportRequest<'_>) -> Result<Written, PlannerError> {
         let catalog = self.read();
         let state = self.layer(&catalog, &request.layer)?;
-        let write = formats::by_extension(&request.out).and_then(|format| format.write).ok_or_else(|| {
+        let format = formats::by_extension(&request.out).filter(|format| format.write.is_some()).ok_or_else(|| {
             PlannerError::UnknownFormat(format!(
                 "{}: the ending names no format that can be written; there are {}",
                 request.out.display(),
                 formats::writable()
             ))
         })?;
-        let crs = request.crs.as_deref().map_or_else(|| Ok(Crs::stored()), str::parse)?;
-        let encoding = request.encoding.as_deref().map(super::import::encoding_named).transpose()?;
-        let target = Target { path: request.out.clone(), crs, encoding };
-        let layer = if request.with_areas { with_areas(state.layer()) } else { state.layer().clone() };
-        let mut features = state.table().rows_by_id(i64::MIN).map(|row| feature(&state, row, request.with_areas));
-        Ok(write(&target, &layer, &mut features)?)
+        let selection = select(&state, &request.which)?;
+        Export::new((state, selection), format, &request.options)?.to_path(&request.out)
     }
 
     /// The layer of an id.
     #[expect(clippy::unused_self, reason = "reads as a question to the planner")]
-    pub(super) fn layer(&self, catalog: &Catalog, id: &str) -> Result<std::sync::Arc<LayerState>, PlannerError> {
+    pub(super) fn layer(&self, catalog: &Catalog, id: &str) -> Result<Arc<LayerState>, PlannerError> {
         catalog.layer(id).cloned().ok_or_else(|| {
             let known: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
             PlannerError::UnknownLayer { given: id.to_owned(), known: known.join(", ") }
         })
     }
+}
+
+/// Features of one picture of a layer, about to be written in a format.
+#[derive(Debug)]
+pub struct Export {
+    state: Arc<LayerState>,
+    /// All features where there is none.
+    selection: Option<Selection>,
+    format: &'static Format,
+    /// The layer as the file shall have it, with the derived areas where they are wanted.
+    layer: Layer,
+    target: Target,
+    limit: usize,
+}
+
+impl Export {
+    /// Prepares an export of some features of a layer, all where there is no selection.
+    ///
+    /// # Errors
+    /// [`AskError`] names the option that makes no sense.
+    pub fn new(
+        (state, selection): (Arc<LayerState>, Option<Selection>),
+        format: &'static Format,
+        options: &ExportOptions<'_>,
+    ) -> Result<Self, AskError> {
+        let crs = match options.crs {
+            Some(given) => given.parse().map_err(|error| AskError::new("crs", error))?,
+            None if options.axes_as_declared => "OGC:CRS84".parse().map_err(|error| AskError::new("crs", error))?,
+            None => Crs::stored(),
+        };
+        let encoding = options.encoding.map(super::import::encoding_named).transpose();
+        let encoding = encoding.map_err(|error| AskError::new("encoding", error))?;
+        let layer = if options.with_areas { with_areas(state.layer()) } else { state.layer().clone() };
+        let name = file_name(&layer, format);
+        let target = Target {
+            encoding,
+            axes_as_declared: options.axes_as_declared,
+            exact_text: options.exact_text,
+            ..Target::new(PathBuf::from(name), crs)
+        };
+        let limit = options.limit.unwrap_or(usize::MAX);
+        Ok(Self { state, selection, format, layer, target, limit })
+    }
+
+    /// How many features the selection has.
+    #[must_use]
+    pub fn matched(&self) -> usize {
+        self.selection.as_ref().map_or(self.state.table().len(), Selection::len)
+    }
+
+    /// How many of them are written.
+    #[must_use]
+    pub fn returned(&self) -> usize {
+        self.matched().min(self.limit)
+    }
+
+    /// The format.
+    #[must_use]
+    pub const fn format(&self) -> &'static Format {
+        self.format
+    }
+
+    /// The CRS of the coordinates.
+    #[must_use]
+    pub const fn crs(&self) -> &Crs {
+        &self.target.crs
+    }
+
+    /// The encoding of its text, by the name that the Encoding Standard gives it.
+    #[must_use]
+    pub fn encoding(&self) -> &'static str {
+        self.target.encoding.map_or("UTF-8", |encoding| encoding.name())
+    }
+
+    /// What to call the file: the layer, and `_synthetic` where its features are made up.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.target.path.to_string_lossy().into_owned()
+    }
+
+    /// What stops it: soon after it is asked, [`Self::stream`] and [`Self::to_passing_file`] return.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.target.stop.clone()
+    }
+
+    /// What the format cannot hold, as far as it is known before the first feature; `None` for a format that
+    /// needs a file.
+    #[must_use]
+    pub fn losses_foreseen(&self) -> Option<Vec<String>> {
+        self.format.stream.map(|streaming| (streaming.losses)(&self.target, &self.layer))
+    }
+
+    /// Looks for text that the encoding cannot hold, before the first byte is sent.
+    ///
+    /// # Errors
+    /// [`PlannerError::Format`] names the feature, the column and the character.
+    pub fn check(&self) -> Result<(), PlannerError> {
+        self.done(formats::check_encodable(&self.target, &self.layer, &mut self.features()))
+    }
+
+    /// Writes the features from front to back, where the format can be written so.
+    ///
+    /// # Errors
+    /// [`PlannerError::Stopped`] where it was asked to stop, else what went wrong: what was written is then not
+    /// complete.
+    pub fn stream(&self, out: &mut dyn Write) -> Result<Written, PlannerError> {
+        let streaming = self.format.stream.ok_or_else(|| self.cannot("streamed"))?;
+        self.done((streaming.write)(out, &self.target, &self.layer, &mut self.features()))
+    }
+
+    /// Writes a file that is gone when it is dropped. It lies in the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// As [`Self::stream`]; there is no file then.
+    pub fn to_passing_file(&self) -> Result<(Passing, Written), PlannerError> {
+        let folder = tempfile::Builder::new().prefix("mutu-export-").tempdir();
+        let refused = |source| formats::FormatError::Io { path: std::env::temp_dir().display().to_string(), source };
+        let folder = folder.map_err(refused)?;
+        let path = folder.path().join(&self.target.path);
+        let target = Target { path: path.clone(), passing: true, ..self.target.clone() };
+        let written = self.write(&target)?;
+        let file = File::open(path).map_err(refused)?;
+        let length = file.metadata().map_err(refused)?.len();
+        // Where the system permits, nothing is left of it even if the process is killed while it is read.
+        let folder = if cfg!(unix) { folder.close().map_err(refused).map(|()| None)? } else { Some(folder) };
+        Ok((Passing { file, length, _folder: folder }, written))
+    }
+
+    /// Writes a file of the user's: complete, or absent after an error.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub fn to_path(&self, path: &Path) -> Result<Written, PlannerError> {
+        self.write(&Target { path: path.to_owned(), ..self.target.clone() })
+    }
+
+    fn write(&self, target: &Target) -> Result<Written, PlannerError> {
+        let write = self.format.write.ok_or_else(|| self.cannot("written"))?;
+        self.done(write(target, &self.layer, &mut self.features()))
+    }
+
+    fn cannot(&self, what: &str) -> PlannerError {
+        PlannerError::UnknownFormat(format!("{} cannot be {what}", self.format.name))
+    }
+
+    /// What a writer says, unless it was asked to stop: then it may have taken the last feature it got for the last.
+    fn done<T>(&self, outcome: Result<T, formats::FormatError>) -> Result<T, PlannerError> {
+        if self.target.stop.is_asked() { Err(PlannerError::Stopped) } else { Ok(outcome?) }
+    }
+
+    fn features(&self) -> impl Iterator<Item = FeatureRef<'_>> {
+        let table = self.state.table();
+        let wanted = |row: &Row| self.selection.as_ref().is_none_or(|selection| selection.contains(*row));
+        let has_areas = self.layer.schema.fields.len() > self.state.layer().schema.fields.len();
+        table.rows_by_id(i64::MIN).filter(wanted).take(self.limit).map(move |row| {
+            let mut feature = table.feature(row);
+            if has_areas {
+                feature.values.extend(Derived::ALL.map(|derived| table.derived(row, derived)));
+            }
+            feature
+        })
+    }
+}
+
+/// A temporary file, gone when it is dropped.
+#[derive(Debug)]
+pub struct Passing {
+    /// To be read from its beginning.
+    pub file: File,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Dropped after the file.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// The layer with columns for the derived areas.
@@ -74,10 +271,9 @@ fn with_areas(layer: &Layer) -> Layer {
     layer
 }
 
-fn feature(state: &LayerState, row: Row, with_areas: bool) -> FeatureRef<'_> {
-    let mut feature = state.table().feature(row);
-    if with_areas && state.layer().geometry.has_areas() {
-        feature.values.extend(Derived::ALL.map(|derived| state.table().derived(row, derived)));
-    }
-    feature
+/// A layer's id cannot hold what a path could be abused for. An answer that is a shapefile is an archive of it.
+fn file_name(layer: &Layer, format: &Format) -> String {
+    let mark = if layer.provenance == Provenance::Synthetic { "_synthetic" } else { "" };
+    let ending = if format.extensions.contains(&"zip") { "zip" } else { format.extensions[0] };
+    format!("{}{mark}.{ending}", layer.id)
 }

@@ -34,10 +34,11 @@ use crate::{
     store::{Reader, Receipt, StoreError, Workspace},
 };
 
+pub use crate::formats::{FORMATS, Format, Stop, Watched};
 pub use ask::{AskError, Which, select};
 pub use check::{Checkup, FoundFault};
 pub use error::{ErrorClass, PlannerError};
-pub use export::ExportRequest;
+pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use import::{IfExists, ImportRequest};
 pub use seed::{Seeded, known_facts};
 pub use statistics::{StatisticsQuestion, statistics};

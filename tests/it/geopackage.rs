@@ -62,7 +62,7 @@ fn crs(text: &str) -> Crs {
 }
 
 fn target(path: &Path, code: &str) -> Target {
-    Target { path: path.to_owned(), crs: crs(code), encoding: None }
+    Target::new(path.to_owned(), crs(code))
 }
 
 fn layer() -> Layer {

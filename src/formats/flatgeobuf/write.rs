@@ -38,7 +38,7 @@ pub fn write(
     if target.encoding.is_some_and(|named| named != encoding_rs::UTF_8) {
         return Err(FormatError::Request("FlatGeobuf is UTF-8 by its standard: leave the encoding out".to_owned()));
     }
-    let mut features = features.peekable();
+    let mut features = target.until_stopped(features).peekable();
     let kind = kind_of(layer, features.peek());
     // GDAL cannot open a file without features that claims an index.
     let indexed = features.peek().is_some();
@@ -60,7 +60,7 @@ pub fn write(
             .map_err(|error| refused_by_system(&target.path, std::io::Error::other(error.to_string())))?;
         count += 1;
     }
-    written_beside(&target.path, |out| {
+    written_beside(target, |out| {
         writer.write(out).map_err(|error| match error {
             ::flatgeobuf::Error::IO(error) => refused_by_system(&target.path, error),
             other => FormatError::Request(other.to_string()),

@@ -19,6 +19,8 @@ use crate::domain::{
     schema::{FieldType, Schema},
 };
 
+use super::super::encoded;
+
 /// Bytes that a text column can have.
 const WIDEST: usize = 254;
 /// Columns that a table can have.
@@ -107,13 +109,7 @@ impl Cells {
 
     /// A name of at most ten bytes that no column before has, in any case.
     fn name_for(&self, given: &str) -> Result<Vec<u8>, Refusal> {
-        let (_, _, unmappable) = self.encoding.encode(given);
-        if unmappable {
-            return Err(Refusal::Request(format!(
-                "the column name {given:?} cannot be written in {}",
-                self.encoding.name()
-            )));
-        }
+        encoded(given, self.encoding).map_err(|what| Refusal::Request(format!("column {given:?}: {what}")))?;
         let mut name = self.shortened(given, "");
         let mut next = 1;
         while self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&name)) {
@@ -298,7 +294,7 @@ fn cell_of(value: ValueRef<'_>, column: &mut Column, encoding: &'static Encoding
         ValueRef::DateTime(ms) => calendar::date_time_text(ms).into_bytes(),
         ValueRef::Text(v) => {
             column.blank_ends += u64::from(v.is_empty() || v.ends_with(' ') || v.contains('\0'));
-            encoded(v, column, encoding)?
+            fitted(v, column, encoding)?
         }
     })
 }
@@ -314,13 +310,8 @@ fn real_text(v: f64, column: &mut Column) -> String {
     text
 }
 
-fn encoded(text: &str, column: &mut Column, encoding: &'static Encoding) -> Result<Vec<u8>, String> {
-    let (bytes, _, unmappable) = encoding.encode(text);
-    if unmappable {
-        let name = encoding.name();
-        let foreign = text.chars().find(|c| encoding.encode(c.encode_utf8(&mut [0; 4])).2).unwrap_or('\u{FFFD}');
-        return Err(format!("{foreign:?} cannot be written in {name}: export in UTF-8"));
-    }
+fn fitted(text: &str, column: &mut Column, encoding: &'static Encoding) -> Result<Vec<u8>, String> {
+    let bytes = encoded(text, encoding)?;
     if bytes.len() <= WIDEST {
         return Ok(bytes.into_owned());
     }

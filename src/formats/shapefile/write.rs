@@ -10,22 +10,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::Encoding;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     domain::{
         feature::FeatureRef,
-        layer::{GeometryClass, Layer},
+        layer::{GeometryClass, Layer, Provenance},
     },
     ground::shape::{ShapeKind, ShapeRef},
 };
 
 use super::{
     super::{
-        FormatError, Placed, Target, Written,
-        beside::{directory_of, sync_directory, temporary_names, written_beside},
-        refused_by_system,
+        FormatError, Placed, Target, Watched, Written,
+        beside::{Growing, directory_of, sync_directory, temporary_names, written_beside},
+        refused_by_system, writable_encoding,
     },
     dbf_write::{self, Cells},
     shp_write::{self, Holds, Shapes},
@@ -46,20 +46,16 @@ pub fn write(
     layer: &Layer,
     features: &mut dyn Iterator<Item = FeatureRef<'_>>,
 ) -> Result<Written, FormatError> {
-    let encoding = target.encoding.unwrap_or(UTF_8);
-    if encoding.output_encoding() != encoding {
-        return Err(FormatError::Request(format!(
-            "a shapefile cannot be written in {}: use UTF-8 or GBK",
-            encoding.name()
-        )));
-    }
+    let encoding = writable_encoding(target, "a shapefile")?;
     let directory = directory_of(&target.path);
     let refused = |error| refused_by_system(&target.path, error);
     let made = temporary_names().tempdir_in(&directory).map_err(refused)?;
     let written = make_members(made.path(), target, layer, encoding, features)?;
     if target.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip")) {
-        written_beside(&target.path, |out| pack(out, made.path(), &target.path))?;
+        let about = readme(target, layer, encoding, &written);
+        written_beside(target, |out| pack(out, made.path(), target, &about))?;
     } else {
+        sync_members(made.path()).map_err(refused)?;
         put_in_place(made.path(), &target.path).map_err(refused)?;
         sync_directory(&directory);
     }
@@ -82,7 +78,7 @@ fn make_members(
         dbf_write::Refusal::Io(error) => refused(error),
         dbf_write::Refusal::Request(what) => FormatError::Request(what),
     };
-    let mut features = features.peekable();
+    let mut features = target.until_stopped(features).peekable();
     let first = features.peek().and_then(|feature| feature.shape).map(|shape| shape.kind());
     let mut shapes = Shapes::create(&member(directory, "shp"), holds_of(layer, first)?).map_err(refused)?;
     let mut cells = Cells::new(&layer.schema, encoding).map_err(of_table)?;
@@ -110,16 +106,18 @@ fn make_members(
         ));
     }
     shapes.finish(&member(directory, "shx")).map_err(refused)?;
-    let mut table = BufWriter::new(File::create(member(directory, "dbf")).map_err(refused)?);
+    let table = File::create(member(directory, "dbf")).map_err(refused)?;
+    let mut table = Watched::new(BufWriter::new(table), target.stop.clone());
     losses.extend(cells.finish(&mut table).map_err(of_table)?);
     table.flush().map_err(refused)?;
-    let wkt = target.crs.to_esri_wkt().map_err(|error| FormatError::Request(error.to_string()))?;
+    let wkt = target.crs.to_esri_wkt()?;
     std::fs::write(member(directory, "prj"), wkt).map_err(refused)?;
     std::fs::write(member(directory, "cpg"), encoding.name().to_uppercase()).map_err(refused)?;
-    for ending in MEMBERS {
-        File::open(member(directory, ending)).and_then(|file| file.sync_all()).map_err(refused)?;
-    }
     Ok(Written { features: count, losses })
+}
+
+fn sync_members(directory: &Path) -> io::Result<()> {
+    MEMBERS.iter().try_for_each(|ending| File::open(member(directory, ending))?.sync_all())
 }
 
 fn holds_of(layer: &Layer, first: Option<ShapeKind>) -> Result<Holds, FormatError> {
@@ -191,17 +189,46 @@ fn put_in_place(made: &Path, shp: &Path) -> io::Result<()> {
     outcome
 }
 
-/// Packs the members under the target's name.
-fn pack(out: &mut BufWriter<File>, made: &Path, target: &Path) -> Result<(), FormatError> {
-    let refused = |error| refused_by_system(target, error);
-    let stem = target.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+/// Packs the members under the target's name, and beside them what a shapefile cannot say of itself.
+fn pack(out: &mut Growing, made: &Path, target: &Target, about: &str) -> Result<(), FormatError> {
+    let refused = |error| refused_by_system(&target.path, error);
+    let packed = |error| refused(io::Error::other(error));
+    let stem = target.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut archive = ZipWriter::new(out);
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for ending in MEMBERS {
-        archive.start_file(format!("{stem}.{ending}"), options).map_err(|error| refused(io::Error::other(error)))?;
+        archive.start_file(format!("{stem}.{ending}"), options).map_err(packed)?;
         let mut from = File::open(member(made, ending)).map_err(refused)?;
         io::copy(&mut from, &mut archive).map_err(refused)?;
     }
-    archive.finish().map_err(|error| refused(io::Error::other(error)))?;
+    archive.start_file("README.txt", options).map_err(packed)?;
+    archive.write_all(about.as_bytes()).map_err(refused)?;
+    archive.finish().map_err(packed)?;
     Ok(())
+}
+
+/// What whoever unpacks the archive shall know, in both languages, for Windows' editor.
+fn readme(target: &Target, layer: &Layer, encoding: &'static Encoding, written: &Written) -> String {
+    let provenance = match layer.provenance {
+        Provenance::Real => "实测或公开数据 surveyed, or published by its source",
+        Provenance::Approximate => "近似数据 derived from real data by a stated approximation",
+        Provenance::Synthetic => {
+            "合成示例数据，不得作为依据 SYNTHETIC: made up for demonstration, no ground for decisions"
+        }
+        Provenance::Imported => "用户导入 imported by the user",
+    };
+    let title = if layer.title.is_empty() { layer.id.as_str() } else { &layer.title };
+    let mut lines = vec![
+        format!("{title} ({})", layer.id),
+        format!("要素数 Features: {}", written.features),
+        format!("坐标系 CRS: {} {}", target.crs.definition().lines().next().unwrap_or_default(), target.crs.name()),
+        format!("文字编码 Text: {}", encoding.name()),
+        format!("数据性质 Provenance: {provenance}"),
+    ];
+    if !layer.description.is_empty() {
+        lines.push(format!("说明 About: {}", layer.description));
+    }
+    lines.extend(["".to_owned(), "Shapefile 未能保存的内容 What a shapefile could not hold:".to_owned()]);
+    lines.extend(written.losses.iter().map(|loss| format!("- {loss}")));
+    format!("\u{feff}{}\r\n", lines.join("\r\n"))
 }

@@ -53,7 +53,7 @@ fn read_path(path: &Path) -> (Contents, Vec<Row>) {
 }
 
 fn target(path: &Path, crs: &str) -> Target {
-    Target { path: path.to_owned(), crs: crs.parse().expect("the CRS is known"), encoding: None }
+    Target::new(path.to_owned(), crs.parse().expect("the CRS is known"))
 }
 
 fn write(target: &Target, layer: &Layer, features: &[Feature]) -> Result<Written, FormatError> {
