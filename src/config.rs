@@ -16,6 +16,10 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// How long a client may take to send the head of a request, and be silent between two.
     pub head_time: Duration,
+    /// Exports that are made at a time; a client that comes beyond is told to come again.
+    pub max_exports: usize,
+    /// An export is given up when its client has taken nothing of it for so long.
+    pub export_patience: Duration,
 }
 
 impl ServerConfig {
@@ -28,6 +32,8 @@ impl ServerConfig {
             base_url: format!("http://{listen}"),
             cors_origins: Vec::new(),
             head_time: Duration::from_secs(30),
+            max_exports: MAX_EXPORTS,
+            export_patience: EXPORT_PATIENCE,
         }
     }
 }
@@ -36,3 +42,7 @@ impl ServerConfig {
 pub const DEFAULT_LIMIT: usize = 1000;
 /// Features on a page at most; a larger `limit` means this many (OGC 17-069r4, /req/core/fc-limit-response-1).
 pub const MAX_LIMIT: usize = 10_000;
+/// Exports at a time, each on a thread of its own, so that small requests stay fast beside them.
+pub const MAX_EXPORTS: usize = 4;
+/// A chunk of an export, 64 KiB, is waited for so long.
+pub const EXPORT_PATIENCE: Duration = Duration::from_secs(60);

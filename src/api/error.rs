@@ -82,6 +82,12 @@ impl ApiError {
         }
     }
 
+    /// 503: as much is under way as the server does at a time; the client may come again soon.
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None }
+    }
+
     /// What the log shall hold beside status and code.
     pub(crate) fn inside(&self) -> Option<&str> {
         self.inside.as_deref()
@@ -104,7 +110,11 @@ impl ApiError {
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, kind)], body).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
     }
 }
 

@@ -8,6 +8,7 @@ mod context;
 mod crs;
 mod embed;
 mod error;
+mod export;
 mod health;
 mod knowledge;
 mod negotiate;
@@ -15,6 +16,7 @@ mod ogc;
 mod openapi;
 mod protocol;
 mod query;
+mod sending;
 mod serving;
 mod spatial;
 mod statistics;
@@ -26,7 +28,14 @@ use std::{
 };
 
 use axum::{Router, middleware, routing::get};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer, Predicate,
+        predicate::{DefaultPredicate, NotForContentType},
+    },
+    cors::CorsLayer,
+};
 
 use crate::{config::ServerConfig, planner::Planner};
 
@@ -40,6 +49,7 @@ pub struct AppState {
     /// Differs between runs: tags of pages do not outlive the process that gave them.
     start: u64,
     tiles: Arc<tile_cache::TileCache>,
+    exports: sending::Slots,
 }
 
 impl AppState {
@@ -47,7 +57,14 @@ impl AppState {
     #[must_use]
     pub fn new(planner: Arc<Planner>, config: ServerConfig) -> Self {
         let tiles = Arc::new(tile_cache::TileCache::new());
-        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles }
+        let exports = sending::Slots::new(config.max_exports);
+        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, exports }
+    }
+
+    /// How many exports are being written or sent.
+    #[must_use]
+    pub fn exports_under_way(&self) -> usize {
+        self.exports.taken()
     }
 
     /// An absolute link to a path of this server.
@@ -81,6 +98,7 @@ pub fn router(state: AppState) -> Router {
         .route("/styles", get(ogc::styles::list_styles))
         .route("/styles/{style}", get(ogc::styles::read_style))
         // ours
+        .route("/collections/{layer}/export", get(export::export_layer))
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
         .route("/targets", get(knowledge::list_targets))
         .route("/facts", get(knowledge::list_facts))
@@ -97,12 +115,20 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(context::on_panic))
         .layer(middleware::from_fn(protocol::conform))
         .layer(middleware::from_fn(context::attend))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(is_worth_compressing()))
         .layer(middleware::from_fn(protocol::name_coding));
     match cors {
         Some(cors) => routes.layer(cors),
         None => routes,
     }
+}
+
+/// Everything but small answers, images, and files that are packed already or that clients read in parts.
+fn is_worth_compressing() -> impl Predicate {
+    DefaultPredicate::new()
+        .and(NotForContentType::const_new("application/zip"))
+        .and(NotForContentType::const_new("application/geopackage+sqlite3"))
+        .and(NotForContentType::const_new("application/flatgeobuf"))
 }
 
 /// No origin but the server's own unless the operator names some; never with credentials.

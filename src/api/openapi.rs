@@ -8,6 +8,7 @@ use crate::domain::tile_matrix::TileMatrixSet;
 use super::{
     AppState,
     error::ApiError,
+    export::{EXPORT_PARAMETERS, FILES},
     negotiate::{F_JSON, OPENAPI},
     ogc::{
         features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
@@ -40,7 +41,7 @@ struct Operation {
 const JSON: &str = "application/json";
 const GEOJSON: &str = "application/geo+json";
 
-const OPERATIONS: [Operation; 22] = [
+const OPERATIONS: &[Operation] = &[
     plain("/", "readLanding", "common", "The landing page; for browsers the map", "object"),
     plain("/conformance", "readConformance", "common", "Conformance classes", "conformance"),
     plain("/api", "readApi", "common", "This document", "object"),
@@ -114,6 +115,15 @@ const OPERATIONS: [Operation; 22] = [
         properties: false,
     },
     Operation {
+        path: "/collections/{layer}/export",
+        id: "exportLayer",
+        tag: "features",
+        summary: "Features of a layer as a file: all that are selected, from one moment",
+        parameters: EXPORT_PARAMETERS,
+        answer: (GEOJSON, "featureCollection"),
+        properties: true,
+    },
+    Operation {
         path: "/collections/{layer}/statistics",
         id: "readStatistics",
         tag: "statistics",
@@ -156,7 +166,7 @@ const TAGS: [(&str, &str); 6] = [
 /// The whole document for a base URL.
 fn definition(base_url: &str) -> Value {
     let mut paths = Map::new();
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
     }
     let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
@@ -205,6 +215,13 @@ fn describe(operation: &Operation) -> Value {
         "200": { "description": operation.summary, "content": { media_type: { "schema": reference } } },
         "default": { "$ref": "#/components/responses/Problem" },
     });
+    if operation.id == "exportLayer" {
+        for file in FILES {
+            responses["200"]["content"][file.media_type] =
+                json!({ "schema": { "type": "string", "format": "binary" } });
+        }
+        responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
     if operation.parameters.len() + usize::from(operation.properties) > 0 {
         responses["400"] = json!({ "$ref": "#/components/responses/Problem" });
     }

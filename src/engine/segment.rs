@@ -407,7 +407,18 @@ impl Segment {
         };
         let gather_shapes = || Shapes::gathered(&std::mem::take(&mut shapes), &order);
         let (shapes, ([ids, versions, ellipsoidal], columns)) = rayon::join(gather_shapes, gather_columns);
-        Self { ids, by_id, versions, shapes, columns, ellipsoidal, planar: OnceLock::new(), grid, index, dots: OnceLock::new() }
+        Self {
+            ids,
+            by_id,
+            versions,
+            shapes,
+            columns,
+            ellipsoidal,
+            planar: OnceLock::new(),
+            grid,
+            index,
+            dots: OnceLock::new(),
+        }
     }
 }
 

@@ -28,13 +28,13 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+pub use crate::formats::{FORMATS, Format, FormatError, Stop};
 use crate::{
     catalog::Catalog,
     domain::{edit::Edit, report::ImportReport},
     store::{Reader, Receipt, StoreError, Workspace},
 };
 
-pub use crate::formats::{FORMATS, Format, Stop, Watched};
 pub use ask::{AskError, Which, select};
 pub use check::{Checkup, FoundFault};
 pub use error::{ErrorClass, PlannerError};

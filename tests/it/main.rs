@@ -8,6 +8,7 @@ mod cli;
 mod crs;
 mod demo;
 mod engine;
+mod exports;
 mod fault;
 mod features;
 mod formats;
