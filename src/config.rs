@@ -45,4 +45,4 @@ pub const MAX_LIMIT: usize = 10_000;
 /// Exports at a time, each on a thread of its own, so that small requests stay fast beside them.
 pub const MAX_EXPORTS: usize = 4;
 /// A chunk of an export, 64 KiB, is waited for so long.
-pub const EXPORT_PATIENCE: Duration = Duration::from_secs(60);
+pub const EXPORT_PATIENCE: Duration = Duration::from_mins(1);

@@ -28,6 +28,9 @@ use super::{
     ask::{AskError, Which, select},
 };
 
+/// Said in every file of features that are made up.
+const SYNTHETIC: &str = "【合成示例数据，不得作为依据】[SYNTHETIC: made up for demonstration]";
+
 /// How an export shall look, beside its format.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExportOptions<'a> {
@@ -118,7 +121,11 @@ impl Export {
         };
         let encoding = options.encoding.map(super::import::encoding_named).transpose();
         let encoding = encoding.map_err(|error| AskError::new("encoding", error))?;
-        let layer = if options.with_areas { with_areas(state.layer()) } else { state.layer().clone() };
+        let mut layer = if options.with_areas { with_areas(state.layer()) } else { state.layer().clone() };
+        if layer.provenance == Provenance::Synthetic {
+            // GeoPackage and FlatGeobuf have a place for it.
+            layer.description = format!("{SYNTHETIC} {}", layer.description).trim_end().to_owned();
+        }
         let name = file_name(&layer, format);
         let target = Target {
             encoding,

@@ -1,8 +1,8 @@
 //! Writing GeoJSON: a stream of features, nothing held but the one at hand.
 //!
 //! Question: why does a file name its CRS in a member that RFC 7946 has dropped, and an answer of the API does
-//! not? A file that names none is longitude and latitude to every reader, and the old member is what GDAL, QGIS
-//! and ArcGIS still heed, east first. An answer says its CRS in the header `Content-Crs`, and then its
+//! not? A file that names none is longitude and latitude to every reader, and the old member is what GDAL and
+//! QGIS still heed, east first. An answer says its CRS in the header `Content-Crs`, and then its
 //! coordinates stand in the order that the CRS declares (OGC 18-058r1 §6.2.3): with the member those readers
 //! would exchange the axes.
 

@@ -228,7 +228,7 @@ fn readme(target: &Target, layer: &Layer, encoding: &'static Encoding, written: 
     if !layer.description.is_empty() {
         lines.push(format!("说明 About: {}", layer.description));
     }
-    lines.extend(["".to_owned(), "Shapefile 未能保存的内容 What a shapefile could not hold:".to_owned()]);
+    lines.extend([String::new(), "Shapefile 未能保存的内容 What a shapefile could not hold:".to_owned()]);
     lines.extend(written.losses.iter().map(|loss| format!("- {loss}")));
     format!("\u{feff}{}\r\n", lines.join("\r\n"))
 }

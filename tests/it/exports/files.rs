@@ -267,12 +267,62 @@ fn what_an_export_cannot_be_is_refused_by_name_before_it_begins() {
 }
 
 #[test]
+fn the_accept_header_chooses_the_format_too() {
+    for (accept, wanted) in [
+        ("", "application/geo+json"),
+        ("*/*", "application/geo+json"),
+        ("application/json", "application/geo+json"),
+        ("application/geo+json-seq", "application/geo+json-seq"),
+        ("text/csv;q=0.9, text/html;q=0.8", "text/csv; charset=utf-8; header=present"),
+        ("application/vnd.flatgeobuf", "application/flatgeobuf"),
+        ("application/geopackage+sqlite3", "application/geopackage+sqlite3"),
+        ("application/zip, application/geo+json;q=0.5", "application/zip"),
+    ] {
+        let answer = send(demo(), Method::GET, "/collections/seats/export", &[("accept", accept)]);
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, wanted), "{accept}");
+        assert!(answer.header("vary").to_lowercase().contains("accept"));
+    }
+    let refused = send(demo(), Method::GET, "/collections/seats/export", &[("accept", "image/png")]);
+    assert_eq!(refused.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[test]
+fn made_up_features_say_so_in_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, ..) in FORMATS {
+        let (file, answer) = saved(demo(), folder.path(), &format!("/collections/parcels/export?f={format}"));
+        assert!(file.file_name().unwrap().to_str().unwrap().contains("_synthetic."));
+        let rows = rows_by_gdal(&file, &["provenance"]);
+        assert!(!rows.is_empty() && rows.iter().all(|row| row == "synthetic"), "{format}");
+        if matches!(format, "geopackage" | "flatgeobuf") {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(text.contains("合成示例数据，不得作为依据"), "{format}");
+        }
+    }
+    assert_eq!(get(demo(), "/collections/parcels/export").json()["provenance"], "synthetic");
+}
+
+#[test]
+fn members_of_an_archive_have_their_chinese_names() {
+    let (_folder, planner, config) = workspace(&[("地块", &squares(2, 4, |_| json!({ "名称": "鹤山" })))]);
+    let folder = tempfile::tempdir().unwrap();
+    let state = AppState::new(planner, config);
+    let (file, _) = saved(&state, folder.path(), "/collections/地块/export?f=shapefile&encoding=GBK");
+    assert_eq!(file.file_name().unwrap(), "地块.zip");
+    let script = "import sys, zipfile\nprint(ascii(sorted(zipfile.ZipFile(sys.argv[1]).namelist())[-1]))";
+    assert_eq!(said_by("python3", &["-c", script, file.to_str().unwrap()]).trim(), r"'\u5730\u5757.shx'");
+    assert_eq!(rows_by_gdal(&file, &["名称"]), ["鹤山", "鹤山"]);
+}
+
+#[test]
 fn headers_alone_cost_no_export_and_text_is_sent_compressed() {
     for (format, ..) in FORMATS {
         let path = format!("/collections/parcels/export?f={format}");
         let head = send(demo(), Method::HEAD, &path, &[("accept-encoding", "gzip")]);
         assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{format}");
         assert!(!head.header("content-disposition").is_empty());
+        let held = send(demo(), Method::GET, &path, &[("if-none-match", head.header("etag"))]);
+        assert_eq!((held.status, held.body.len()), (StatusCode::NOT_MODIFIED, 0), "{format}");
         let packed = send(demo(), Method::GET, &path, &[("accept-encoding", "gzip")]);
         let is_text = matches!(format, "geojson" | "geojsonseq" | "csv");
         assert_eq!(packed.header("content-encoding") == "gzip", is_text, "{format}");

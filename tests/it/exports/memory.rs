@@ -85,6 +85,7 @@ impl Write for Counter {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the figures go to the process that asks")]
 fn inside() {
     let state = Arc::new(many());
     // Planar areas are measured when first asked for, and stay.

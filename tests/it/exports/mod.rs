@@ -80,7 +80,7 @@ fn squares(count: usize, vertices: usize, properties: impl Fn(usize) -> Value) -
                 _ => (west, south),
             }
         };
-        let ring: Vec<String> = (0..=vertices).map(|k| along(k)).map(|(x, y)| format!("[{x:.9},{y:.9}]")).collect();
+        let ring: Vec<String> = (0..=vertices).map(along).map(|(x, y)| format!("[{x:.9},{y:.9}]")).collect();
         let comma = if i == 0 { "\n" } else { ",\n" };
         let (id, properties) = (i + 1, properties(i));
         out.push_str(&format!(
@@ -169,7 +169,7 @@ fn said_by(program: &str, arguments: &[&str]) -> String {
 /// A path as GDAL wants it.
 fn for_gdal(path: &Path) -> String {
     let name = path.to_str().unwrap();
-    if name.ends_with(".zip") { format!("/vsizip/{name}") } else { name.to_owned() }
+    if path.extension().is_some_and(|ending| ending == "zip") { format!("/vsizip/{name}") } else { name.to_owned() }
 }
 
 /// All features of a file by GDAL: sorted lines `key|value|…` of some columns.
@@ -209,7 +209,7 @@ impl Served {
 
     fn send(&self, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         write!(stream, "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", encode(path)).unwrap();
         stream
     }

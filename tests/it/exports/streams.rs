@@ -16,7 +16,7 @@ fn large() -> &'static (tempfile::TempDir, Arc<Planner>, ServerConfig) {
 const COUNT: usize = 16_000;
 const SECOND: Duration = Duration::from_secs(1);
 /// For what has no bound to prove, only must come to pass.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn served(change: impl FnOnce(&mut ServerConfig)) -> Served {
     let (_, planner, config) = large();
@@ -67,6 +67,19 @@ fn a_client_that_takes_nothing_is_given_up_and_holds_little_meanwhile() {
     assert!(!is_complete, "a part must not look like the whole");
     let whole = get(&server.state, "/collections/large/export?f=geojson").body;
     assert!(whole.starts_with(&body) && body.len() < whole.len());
+}
+
+#[test]
+fn a_server_that_ends_does_not_wait_for_a_slow_client() {
+    let server = served(|_| ());
+    let state = server.state.clone();
+    let waiting = ["geojson", "geopackage"].map(|f| server.ask(&format!("/collections/large/export?f={f}")));
+    assert_eq!(state.exports_under_way(), 2);
+    let start = Instant::now();
+    drop(server);
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    assert_eq!(state.exports_under_way(), 0);
+    drop(waiting);
 }
 
 #[test]
