@@ -194,13 +194,11 @@ pub(super) async fn respond(
     wanted: Wanted,
 ) -> Result<Response, ApiError> {
     let layer = std::sync::Arc::clone(&collection.state);
-    let slot = state.exports.take().ok_or_else(|| {
-        ApiError::busy(format!(
-            "{} exports are under way, which is all that this server makes at a time: try again in a few seconds",
-            state.config.max_exports
-        ))
-    })?;
-    let headers_only = wanted.headers_only;
+    let busy = || {
+        let most = state.config.max_exports;
+        ApiError::busy(format!("{most} exports are under way, as many as there may be: try again in a few seconds"))
+    };
+    let slot = if wanted.headers_only { None } else { Some(state.exports.take().ok_or_else(busy)?) };
     // Looking a CRS up takes milliseconds.
     let prepare = move || {
         let options = ExportOptions {
@@ -215,15 +213,16 @@ pub(super) async fn respond(
     };
     let export = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
     let mut headers = headers_of(&export);
-    let body = if headers_only {
-        sending::no_body()
-    } else {
-        let begun = sending::begin(export, slot, state.config.export_patience).await;
-        let (Beginning { losses, .. }, body) = begun.map_err(|error| refusal_of(error.as_ref()))?;
-        if !losses.is_empty() {
-            headers.insert(LOSSES, losses_header(&losses));
+    let body = match slot {
+        None => sending::no_body(),
+        Some(slot) => {
+            let begun = sending::begin(export, slot, state.config.export_patience).await;
+            let (Beginning { losses, .. }, body) = begun.map_err(|error| refusal_of(error.as_ref()))?;
+            if !losses.is_empty() {
+                headers.insert(LOSSES, losses_header(&losses));
+            }
+            body
         }
-        body
     };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
