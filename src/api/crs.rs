@@ -48,17 +48,18 @@ pub(super) fn uri_of(crs: &Crs) -> String {
     }
 }
 
-/// What a layer is offered in: longitude and latitude, its own grid, and the grids of the nation that reach it.
+/// What a layer is offered in: longitude and latitude, its own grid, and the grids of the nation that can hold it whole:
+/// far from its meridian a zone's numbers fold back, and a box in them would mean another place.
 pub(super) fn offered(state: &LayerState) -> Vec<String> {
     let mut codes = EVERYWHERE.to_vec();
     if let Some(extent) = state.extent() {
         let zones = |first: [u32; 2], count: u32, step: f64| {
-            let reached = (0..count).filter(move |zone| {
-                // A zone is used a little beyond its edges, where land straddles two.
+            let holding = (0..count).filter(move |zone| {
+                // A zone is used beyond its edges, where land straddles two.
                 let meridian = 75.0 + f64::from(*zone) * step;
-                extent.min.x <= meridian + step && extent.max.x >= meridian - step
+                extent.min.x >= meridian - step && extent.max.x <= meridian + step
             });
-            reached.flat_map(move |zone| first.map(|code| code + zone)).collect::<Vec<_>>()
+            holding.flat_map(move |zone| first.map(|code| code + zone)).collect::<Vec<_>>()
         };
         codes.extend(zones(THREE_DEGREES, 21, 3.0));
         codes.extend(zones(SIX_DEGREES, 11, 6.0));

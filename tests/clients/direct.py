@@ -6,6 +6,8 @@ from harness import Failed, demand, run
 
 # Coordinates and numbers leave the server with nine decimals.
 DEGREES = 1.1e-9
+# The extent that a server tells is rounded outwards to 1e-7 degree.
+EXTENT_DEGREES = 1.01e-7
 # What the server adds to the stored properties.
 DERIVED = {"area_m2", "area_planar_m2", "area_mu", "area_ha"}
 
@@ -85,6 +87,13 @@ def _compare_one(what, wanted, got):
 def _same(a, b):
     numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (a, b))
     return abs(a - b) <= 1e-9 * max(1, abs(a)) if numbers else a == b
+
+
+def told_extent(told, found):
+    """Whether a told extent holds the features and is no larger than its rounding makes it."""
+    true = extent(found)
+    holds = told[0] <= true[0] and told[1] <= true[1] and told[2] >= true[2] and told[3] >= true[3]
+    return holds and same_box(told, true, EXTENT_DEGREES)
 
 
 def boxes(whole):

@@ -131,7 +131,9 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
         links.push(link("stylesheet", &styles::path_of(layer.id.as_str()), styles::MEDIA_TYPE));
     }
     if let Some(extent) = layer_state.extent() {
-        let bbox = [extent.min.x, extent.min.y, extent.max.x, extent.max.y];
+        // Outwards to 1e-7 degree (1 cm), which is what clients carry on: the box as they repeat it still holds everything.
+        let (down, up) = (|v: f64| (v * 1e7).floor() / 1e7, |v: f64| (v * 1e7).ceil() / 1e7);
+        let bbox = [down(extent.min.x), down(extent.min.y), up(extent.max.x), up(extent.max.y)];
         described["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });
     }
     described
