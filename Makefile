@@ -4,7 +4,7 @@ MUTU := target/release/mutu
 DEMO := heshan.gpkg
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test build bench web setup-build setup-test
+.PHONY: run test build bench conformance web setup-build setup-test
 
 ## make run: the server on 127.0.0.1:8080 with the Heshan demonstration data
 run: build $(DEMO)
@@ -17,13 +17,20 @@ $(DEMO): | build
 build: setup-build web
 	cargo build --release --locked
 
-## make test: everything: format, lints, Rust, web, browser
+## make test: everything: format, lints, Rust, web, browser, the GIS programs that people own
 test: setup-test web
+	tests/setup clients
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
 	cd web && npm run check && npm run lint && npm test
 	tests/e2e/run
+	tests/clients/run
+
+## make conformance: OGC's certificate suites against the demonstration data, written to tests/conformance/RESULTS.md
+conformance: setup-test
+	tests/setup conformance
+	tests/conformance/run
 
 ## make bench: our figures beside the peers', written to tests/bench/RESULTS.md
 bench: build setup-test

@@ -47,9 +47,9 @@ const OPERATIONS: &[Operation] = &[
     plain("/api", "readApi", "common", "This document", "object"),
     plain("/collections", "listCollections", "common", "The layers", "collections"),
     plain("/collections/{layer}", "readCollection", "common", "A layer", "collection"),
-    plain("/collections/{layer}/schema", "readSchema", "features", "The schema of a layer", "object"),
-    plain("/collections/{layer}/queryables", "readQueryables", "features", "What filters may name", "object"),
-    plain("/collections/{layer}/sortables", "readSortables", "features", "What sortby may name", "object"),
+    json_schema("/collections/{layer}/schema", "readSchema", "The schema of a layer"),
+    json_schema("/collections/{layer}/queryables", "readQueryables", "What filters may name"),
+    json_schema("/collections/{layer}/sortables", "readSortables", "What sortby may name"),
     Operation {
         path: "/collections/{layer}/items",
         id: "listItems",
@@ -151,6 +151,11 @@ const fn plain(
     schema: &'static str,
 ) -> Operation {
     Operation { path, id, tag, summary, parameters: &[F_JSON], answer: (JSON, schema), properties: false }
+}
+
+const fn json_schema(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    let answer = ("application/schema+json", "object");
+    Operation { path, id, tag: "features", summary, parameters: &[F_JSON], answer, properties: false }
 }
 
 /// The groups of operations and what each is for.
