@@ -8,12 +8,12 @@
 //! Boundaries belong to their surfaces throughout.
 
 use geo::{
-    Coord, GeoNum, Geometry, GeometryCollection, Intersects, PreparedGeometry, Relate,
+    Coord, GeoNum, Geometry, Intersects, PreparedGeometry, Relate,
     kernels::{Kernel, Orientation},
     relate::IntersectionMatrix,
 };
 
-use crate::ground::shape::{Bounds, Shape, ShapeKind, ShapeRef};
+use crate::ground::shape::{Bounds, Shape, ShapeRef};
 
 use super::{
     region::{Region, Side},
@@ -190,17 +190,6 @@ impl Probe {
     pub fn new(shape: Shape) -> Self {
         let view = shape.view();
         Self { bounds: view.bounds(), region: Region::of_shape(view), geometry: view.to_geo(), shape }
-    }
-
-    /// The probe of several geometries as one, of which no two share a point: for [`Self::relate`] alone.
-    pub(super) fn of_parts(parts: &[Shape]) -> Self {
-        let mut shape = Shape::new(ShapeKind::MultiPoint);
-        parts.iter().flat_map(|part| part.view().coords().to_vec()).for_each(|c| shape.push(c));
-        shape.end_ring();
-        shape.end_part();
-        let members = GeometryCollection::from_iter(parts.iter().map(|part| part.view().to_geo()));
-        let geometry = Geometry::GeometryCollection(members);
-        Self { bounds: shape.view().bounds(), region: None, geometry, shape }
     }
 
     /// The smallest box around it.

@@ -253,10 +253,11 @@ impl Binder<'_> {
         if let Some(one) = spatial::as_one(&shapes) {
             return Ok(Probe::new(one));
         }
-        if spatial::are_apart(&shapes) {
-            return Ok(Probe::of_parts(&shapes));
-        }
-        let what = format!("{} with a GEOMETRYCOLLECTION whose members meet", Op::Spatial(op).text_name());
+        // The points of mixed members are a set like any other, but no library relates it rightly.
+        let what = format!(
+            "{} with a GEOMETRYCOLLECTION of several kinds or of surfaces that overlap",
+            Op::Spatial(op).text_name()
+        );
         Err(FilterError::Unsupported { what, at: expr.at.clone() })
     }
 

@@ -116,9 +116,3 @@ pub(super) fn as_one(shapes: &[Shape]) -> Option<Shape> {
     }
     (dimension < 2 || fault_of(whole.view()).is_none()).then_some(whole)
 }
-
-/// Whether no two members of a collection share a point.
-pub(super) fn are_apart(shapes: &[Shape]) -> bool {
-    let all: Vec<Geometry> = shapes.iter().map(|shape| shape.view().to_geo()).collect();
-    all.iter().enumerate().all(|(i, a)| all[..i].iter().all(|b| a.relate(b).is_disjoint()))
-}

@@ -312,7 +312,7 @@ fn a_wrong_filter_says_what_is_wrong_and_where() {
         ),
         (
             "S_TOUCHES(geometry, GEOMETRYCOLLECTION(POINT(1 1), LINESTRING(0 0, 2 2)))",
-            "S_TOUCHES with a GEOMETRYCOLLECTION whose members meet is not supported",
+            "S_TOUCHES with a GEOMETRYCOLLECTION of several kinds or of surfaces that overlap is not supported",
         ),
         ("S_WITHIN(geometry, Buffer(geometry, 10, 'm'))", "function \"Buffer\" is not supported (at position 20)"),
         ("S_INTERSECTS(geometry, POINT EMPTY)", "POINT EMPTY is not supported"),

@@ -5,6 +5,7 @@ mod cql2;
 mod filters;
 mod finding;
 mod overlays;
+mod relations;
 mod rows;
 mod statistics;
 
