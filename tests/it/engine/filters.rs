@@ -33,17 +33,19 @@ struct Entry {
     town: Option<String>,
     far: Option<f64>,
     floors: Option<i64>,
+    number: usize,
 }
 
 fn entries(seed: u64, count: usize) -> Vec<Entry> {
     let mut dice = Dice(seed);
     let towns = ["址山镇", "雅瑶镇", "Gonghe", "GONGHE", "a_b%", ""];
-    let entry = |dice: &mut Dice| Entry {
+    let entry = |dice: &mut Dice, number: usize| Entry {
         town: (dice.below(5) > 0).then(|| towns[dice.below(towns.len())].to_owned()),
         far: (dice.below(5) > 0).then(|| dice.below(9) as f64 / 2.0),
         floors: (dice.below(5) > 0).then(|| dice.below(7) as i64 - 2),
+        number,
     };
-    (0..count).map(|_| entry(&mut dice)).collect()
+    (0..count).map(|number| entry(&mut dice, number)).collect()
 }
 
 fn table_of(entries: &[Entry], segments: usize) -> Table {
@@ -74,6 +76,15 @@ enum Condition {
     FloorsIn(Vec<i64>),
     Sum(&'static str, i32),
     NoFar,
+    NoTown,
+    NoFloors,
+    Idle,
+    Floors(&'static str, i32),
+    Id(&'static str, i64),
+    Day(&'static str, i32),
+    Area(&'static str, i32),
+    Remainder(i64),
+    Known(Box<Condition>),
     Not(Box<Condition>),
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
@@ -107,6 +118,15 @@ impl Condition {
             Self::FloorsIn(floors) => format!("floors IN ({})", listed(floors.iter().map(i64::to_string).collect())),
             Self::Sum(op, wanted) => format!("容积率 * 2 + floors {op} {wanted}"),
             Self::NoFar => "容积率 IS NULL".to_owned(),
+            Self::NoTown => "town IS NULL".to_owned(),
+            Self::NoFloors => "floors IS NULL".to_owned(),
+            Self::Idle => "idle".to_owned(),
+            Self::Floors(op, halves) => format!("{} {op} floors", f64::from(*halves) / 2.0),
+            Self::Id(op, id) => format!("id {op} {id}"),
+            Self::Day(op, day) => format!("confirmed_on {op} DATE('1971-01-{:02}')", day + 1),
+            Self::Area(op, area) => format!("area_planar_m2 {op} {area}"),
+            Self::Remainder(rest) => format!("floors % 3 = {rest} AND floors div 3 * 3 + floors % 3 = floors"),
+            Self::Known(inner) => format!("({}) IS NOT NULL", inner.text()),
             Self::Not(inner) => format!("NOT ({})", inner.text()),
             Self::And(a, b) => format!("({}) AND ({})", a.text(), b.text()),
             Self::Or(a, b) => format!("({}) or ({})", a.text(), b.text()),
@@ -130,6 +150,17 @@ impl Condition {
             Self::FloorsIn(floors) => entry.floors.map(|f| floors.contains(&f)),
             Self::Sum(op, wanted) => Some(holds(op, &(entry.far? * 2.0 + entry.floors? as f64), &f64::from(*wanted))),
             Self::NoFar => Some(entry.far.is_none()),
+            Self::NoTown => Some(entry.town.is_none()),
+            Self::NoFloors => Some(entry.floors.is_none()),
+            Self::Idle => Some(entry.number.is_multiple_of(2)),
+            Self::Floors(op, halves) => {
+                entry.floors.map(|floors| holds(op, &(f64::from(*halves) / 2.0), &(floors as f64)))
+            }
+            Self::Id(op, id) => Some(holds(op, &(entry.number as i64 + 1), id)),
+            Self::Day(op, day) => Some(holds(op, &(entry.number as i32), &(365 + day))),
+            Self::Area(op, area) => Some(holds(op, &100, area)),
+            Self::Remainder(rest) => entry.floors.map(|floors| floors % 3 == *rest),
+            Self::Known(inner) => Some(inner.meaning(entry).is_some()),
             Self::Not(inner) => inner.meaning(entry).map(|truth| !truth),
             Self::And(a, b) => match (a.meaning(entry), b.meaning(entry)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
@@ -157,12 +188,18 @@ fn condition() -> impl Strategy<Value = Condition> {
         (-1..3_i32, 0..5_i32).prop_map(|(low, high)| Condition::FarBetween(low, high)),
         prop::collection::vec(-3..6_i64, 1..4).prop_map(Condition::FloorsIn),
         (op(), -3..12_i32).prop_map(|(op, wanted)| Condition::Sum(op, wanted)),
-        Just(Condition::NoFar),
+        prop::sample::select(vec![Condition::NoFar, Condition::NoTown, Condition::NoFloors, Condition::Idle]),
+        (op(), -5..9_i32).prop_map(|(op, halves)| Condition::Floors(op, halves)),
+        (op(), 0..500_i64).prop_map(|(op, id)| Condition::Id(op, id)),
+        (op(), 0..31_i32).prop_map(|(op, day)| Condition::Day(op, day)),
+        (op(), 99..102_i32).prop_map(|(op, area)| Condition::Area(op, area)),
+        (-2..3_i64).prop_map(Condition::Remainder),
     ];
     leaf.prop_recursive(4, 24, 2, |inner| {
         let pair = || (inner.clone(), inner.clone());
         prop_oneof![
             inner.clone().prop_map(|a| Condition::Not(Box::new(a))),
+            inner.clone().prop_map(|a| Condition::Known(Box::new(a))),
             pair().prop_map(|(a, b)| Condition::And(Box::new(a), Box::new(b))),
             pair().prop_map(|(a, b)| Condition::Or(Box::new(a), Box::new(b))),
         ]
@@ -170,11 +207,11 @@ fn condition() -> impl Strategy<Value = Condition> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn a_filter_selects_what_it_means(seed: u64, condition in condition(), segments in 1_usize..4) {
-        let entries = entries(seed, 150);
+        let entries = entries(seed, 450);
         let table = table_of(&entries, segments);
         let bound = bind(&parse_text(&condition.text()).expect("is CQL2"), &ledger()).expect("fits the ledger");
         let selection = bound.select(&table, None).expect("in budget");

@@ -134,8 +134,8 @@ fn nearly_touch(a: &Shape, b: &Shape) -> bool {
 /// Compares every pair of features and literals; the number of pairs, and what differs.
 fn compare(seed: u64, place: fn(f64, f64) -> Coord) -> (usize, Vec<String>) {
     let mut maker = Maker { dice: Dice(seed), place };
-    let features: Vec<Shape> = (0..110).map(|_| maker.shape()).collect();
-    let literals: Vec<Shape> = (0..70).map(|_| maker.shape()).collect();
+    let features: Vec<Shape> = (0..100).map(|_| maker.shape()).collect();
+    let literals: Vec<Shape> = (0..50).map(|_| maker.shape()).collect();
     let truth = geos(&features, &literals);
     let (layer, table) = table_of(&features);
     let (mut pairs, mut wrong) = (0, Vec::new());
@@ -173,12 +173,12 @@ fn compare(seed: u64, place: fn(f64, f64) -> Coord) -> (usize, Vec<String>) {
 #[test]
 fn geos_sees_the_same_relations() {
     let mut pairs = 0;
-    for seed in [1, 2, 3] {
+    for seed in [1, 2] {
         let (compared, wrong) = compare(seed, |x, y| Coord { x: 110.0 + x, y: 20.0 + y });
         assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));
         pairs += compared;
     }
-    assert!(pairs > 100_000, "only {pairs} pairs were valid");
+    assert!(pairs > 60_000, "only {pairs} pairs were valid");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn geos_sees_the_same_relations_among_parcels_of_odd_coordinates() {
     // Corners are shared to the last bit; what lies in between is not quite on the edges any more.
     let (compared, wrong) =
         compare(9, |x, y| Coord { x: 112.961_7 + x * 1.37e-4 + y * 3.1e-6, y: 22.768_3 + y * 1.21e-4 - x * 2.9e-6 });
-    assert!(compared > 25_000, "only {compared} pairs were valid");
+    assert!(compared > 15_000, "only {compared} pairs were valid");
     assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));
 }
 
