@@ -302,7 +302,7 @@ fn marks_show_the_class_that_most_of_their_features_have() {
     assert_eq!((side(|at| at.0), side(|at| at.1)), (8, 8), "the square of a pixel");
     // Of one kind nothing is mixed; of one feature everything is told.
     let bound = bind(&parse_text("kind = '甲'").unwrap(), &layer).unwrap();
-    let selection = bound.select(&table, None);
+    let selection = bound.select(&table, None).unwrap();
     let some = Source { layer: &layer, table: &table, selection: Some(&selection) };
     assert_eq!(
         serde_json::json!(decoded(&some, &recipe)[0].properties),
