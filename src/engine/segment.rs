@@ -27,7 +27,7 @@ use super::{
 };
 
 /// Marks a row without an area: a point, a line, no geometry, or outside the survey grid.
-const NO_AREA: i64 = i64::MIN;
+pub(super) const NO_AREA: i64 = i64::MIN;
 
 /// Geometries of rows in shared arrays.
 #[derive(Debug, Default)]
@@ -230,11 +230,16 @@ impl Segment {
     ///
     /// Planar areas are measured when first asked for, on all processors.
     pub fn areas(&self, basis: Basis) -> impl Fn(u32) -> Option<i64> + '_ {
-        let areas: &[i64] = match basis {
+        let areas = self.hundredths(basis);
+        move |row| (areas[row as usize] != NO_AREA).then(|| areas[row as usize])
+    }
+
+    /// As [`Self::areas`], one after another; the least number for a row without an area.
+    pub(super) fn hundredths(&self, basis: Basis) -> &[i64] {
+        match basis {
             Basis::Ellipsoidal => &self.ellipsoidal,
             Basis::Planar => self.planar.get_or_init(|| self.measure_planar()),
-        };
-        move |row| (areas[row as usize] != NO_AREA).then(|| areas[row as usize])
+        }
     }
 
     fn measure_planar(&self) -> Vec<i64> {

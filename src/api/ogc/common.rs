@@ -20,6 +20,7 @@ use super::super::{
     error::ApiError,
     negotiate::{F_JSON, HTML, JSON},
     query::{Asked, Parameter},
+    spatial::FILTERING,
 };
 
 /// What this module earns; the others' classes stand beside them.
@@ -68,7 +69,7 @@ pub(in super::super) async fn read_landing(State(state): State<AppState>, asked:
 /// `GET /conformance`.
 pub(in super::super) async fn read_conformance(asked: Asked) -> Result<Response, ApiError> {
     let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
-    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE].concat();
+    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE, FILTERING].concat();
     wanted.json(&json!({ "conformsTo": classes }))
 }
 

@@ -50,6 +50,11 @@ pub(in super::super) async fn read_queryables(
     let id = state.link(&format!("{}/queryables", collection.path()));
     let mut queryables = schema_of(collection.state.layer(), &id);
     // Filters on what is not here are errors, never ignored.
+    if let Some(properties) = queryables["properties"].as_object_mut() {
+        let id =
+            json!({ "title": "编号", "x-title-en": "Id", "type": "integer", "x-ogc-role": "id", "readOnly": true });
+        properties.entry("id").or_insert(id);
+    }
     queryables["additionalProperties"] = Value::Bool(false);
     wanted.json(&queryables)
 }

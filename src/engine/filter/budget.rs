@@ -39,3 +39,26 @@ pub(super) const fn relate_steps(fixed: usize, feature: usize) -> u64 {
 pub(super) const fn intersect_steps(fixed: usize, feature: usize) -> u64 {
     200 + fixed as u64 * feature as u64 * 10
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_threads_take_together_is_what_counts() {
+        let meter = Meter::estimated(BUDGET).expect("no more than the budget");
+        let half = BUDGET / 2 + 1;
+        let spent = std::thread::scope(|scope| {
+            let spend = || scope.spawn(|| meter.spend(half));
+            [spend(), spend()].map(|thread| thread.join().expect("it ends"))
+        });
+        let over: Vec<_> = spent.into_iter().filter_map(Result::err).collect();
+        assert_eq!(over, [FilterError::OverBudget { estimate: 2 * half }]);
+        let said = over[0].to_string();
+        assert!(
+            said.contains("4000000002 steps") && said.contains("budget is 4000000000: narrow it by bbox"),
+            "{said}"
+        );
+        assert!(Meter::estimated(BUDGET + 1).is_err());
+    }
+}

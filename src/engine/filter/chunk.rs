@@ -9,7 +9,8 @@ use crate::{
     domain::schema::Derived,
     engine::{
         column::{Column, NO_DAY, NO_MOMENT},
-        table::{Row, Segment, Table, derived_figure},
+        segment::{NO_AREA, Segment},
+        table::{Row, Table, derived_figure},
         words::{NO_WORD, Words},
     },
     ground::units::Basis,
@@ -134,6 +135,7 @@ impl Chunk<'_> {
         let codes = &codes[self.first..self.first + self.len];
         match (by_code.only, wanted) {
             (Some(only), true) => pack(codes, out, |code| code == only),
+            #[expect(clippy::needless_bitwise_bool, reason = "both sides in one vector instruction")]
             (Some(only), false) => pack(codes, out, |code| (code != only) & (code != NO_WORD)),
             (None, _) => pack(codes, out, |code| by_code.truths.get(code as usize) == Some(&wanted)),
         }
@@ -174,7 +176,8 @@ impl Chunk<'_> {
                 pack_ordered(op, &self.held().ids()[range], wanted, out);
             }
             Scalar::Derived(derived) => {
-                return real(right).is_some_and(|wanted| self.derived(op, *derived, wanted, out));
+                let Some(wanted) = real(right) else { return false };
+                self.derived(op, *derived, wanted, out);
             }
             Scalar::Column(column) => match (&self.held().columns()[*column], right) {
                 (Column::Real(values), right) => {
@@ -208,18 +211,34 @@ impl Chunk<'_> {
         true
     }
 
-    fn derived(&self, op: Comparison, derived: Derived, wanted: f64, out: &mut Rows) -> bool {
+    /// A derived figure never falls as its area grows: so it is the area itself that is compared.
+    fn derived(&self, op: Comparison, derived: Derived, wanted: f64, out: &mut Rows) {
         let basis = if derived == Derived::AreaPlanarM2 { Basis::Planar } else { Basis::Ellipsoidal };
-        let area = self.held().areas(basis);
-        let mut figures = [f64::NAN; ROWS];
-        for (figure, row) in figures[..self.len].iter_mut().zip(self.first as u32..) {
-            if let Some(hundredths) = area(row) {
-                *figure = derived_figure(hundredths, derived);
-            }
+        let areas = &self.held().hundredths(basis)[self.first..self.first + self.len];
+        let least = first_area(|hundredths| derived_figure(hundredths, derived) >= wanted);
+        let above = first_area(|hundredths| derived_figure(hundredths, derived) > wanted);
+        match op {
+            Comparison::Less => pack(areas, out, |area| area < least),
+            Comparison::LessOrEqual => pack(areas, out, |area| area < above),
+            Comparison::Greater => pack(areas, out, |area| area >= above),
+            Comparison::GreaterOrEqual => pack(areas, out, |area| area >= least),
+            Comparison::Equal => pack(areas, out, |area| (least..above).contains(&area)),
+            Comparison::NotEqual => pack(areas, out, |area| !(least..above).contains(&area)),
         }
-        pack_reals(op, &figures[..self.len], wanted, out);
-        true
+        leave_out(areas, NO_AREA, out);
     }
+}
+
+/// The least area, in hundredths of a square metre, for which a condition holds that holds for all greater ones;
+/// the greatest number where it holds for none.
+fn first_area(holds: impl Fn(i64) -> bool) -> i64 {
+    let (mut low, mut high) = (NO_AREA + 1, i64::MAX);
+    while low < high {
+        let middle = i64::midpoint(low, high);
+        let middle = if middle == high { high - 1 } else { middle };
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 /// A number that is whole and compares as such.
@@ -256,6 +275,7 @@ fn pack_reals(op: Comparison, values: &[f64], wanted: f64, out: &mut Rows) {
     match op {
         #[expect(clippy::float_cmp, reason = "CQL2's = is exact")]
         Comparison::Equal => pack(values, out, |value| value == wanted),
+        #[expect(clippy::needless_bitwise_bool, reason = "both sides in one vector instruction")]
         Comparison::NotEqual => pack(values, out, |value| (value < wanted) | (value > wanted)),
         Comparison::Less => pack(values, out, |value| value < wanted),
         Comparison::LessOrEqual => pack(values, out, |value| value <= wanted),

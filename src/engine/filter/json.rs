@@ -365,7 +365,9 @@ impl Reader {
         if least == 4 && path.first() != path.last() {
             return Err(self.syntax(json, "a closed ring"));
         }
-        path.into_iter().for_each(|c| out.push(c));
+        for c in path {
+            out.push(c);
+        }
         out.end_ring();
         Ok(())
     }

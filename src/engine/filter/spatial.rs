@@ -109,7 +109,9 @@ pub(super) fn as_one(shapes: &[Shape]) -> Option<Shape> {
     let mut whole = Shape::new(kind);
     for rings in shapes.iter().flat_map(|shape| shape.view().parts().collect::<Vec<_>>()) {
         for ring in rings {
-            ring.iter().for_each(|c| whole.push(*c));
+            for c in ring {
+                whole.push(*c);
+            }
             whole.end_ring();
         }
         whole.end_part();

@@ -421,3 +421,44 @@ fn plain_text_columns_are_filtered_like_coded_ones() {
     assert_eq!(count("code IS NULL"), 4286);
     assert_eq!(count("code IN ('地块1', '地块2', '地块7')"), 2);
 }
+
+#[test]
+fn a_filter_over_its_budget_is_refused_before_it_runs() {
+    let layer = layer("codes", &[("code", FieldType::Text), ("n", FieldType::Integer)]);
+    let row = |n: i64| (None, vec![Value::Text(format!("地块{n}")), Value::Integer(n)]);
+    let table = table(&layer, &(0..20_000).map(row).collect::<Vec<_>>());
+    let select = |text: &str| bind(&parse_text(text).expect("CQL2"), &layer).expect("binds").select(&table, None);
+    let listed = |count: usize| vec!["1"; count].join(",");
+    let costly = format!("A_CONTAINS(({}), (n))", listed(10_000));
+    let said = select(&costly).expect_err("six thousand million steps").to_string();
+    assert!(said.contains("the budget is 4000000000") && said.contains("shorter lists"), "{said}");
+    assert_eq!(select(&format!("A_CONTAINS(({}), (n))", listed(20))).map(|found| found.len()), Ok(1));
+    // A long list of constants is looked up, not walked.
+    assert_eq!(select(&format!("n IN ({})", listed(10_000))).map(|found| found.len()), Ok(1));
+}
+
+#[test]
+fn times_and_lists_are_related() {
+    for (filter, count) in [
+        ("T_BEFORE(confirmed_on, DATE('1970-01-11'))", 10),
+        ("T_AFTER(INTERVAL('1970-01-05', '..'), confirmed_on)", 4),
+        ("T_INTERSECTS(confirmed_on, INTERVAL('1970-01-05', '1970-01-10'))", 6),
+        ("T_DURING(INTERVAL(seen_at, '1970-01-01T00:01:00Z'), INTERVAL('1970-01-01T00:00:39.9995Z', '..'))", 10),
+        ("T_FINISHEDBY(INTERVAL('..', '1970-01-01T00:01:00Z'), INTERVAL(seen_at, '1970-01-01T00:01:00Z'))", 50),
+        ("T_INTERSECTS(INTERVAL(seen_at, '1970-01-01T00:00:09Z'), INTERVAL('..', '..'))", 10),
+        ("seen_at > TIMESTAMP('1970-01-01T00:00:39.999999999Z')", 10),
+        ("seen_at = TIMESTAMP('1970-01-01T00:00:39.0000001Z')", 0),
+        ("confirmed_on >= '1970-01-11' AND seen_at < '1970-01-01T00:00:20Z'", 10),
+        ("A_OVERLAPS((code, 'x'), ('code-1', 'code-2', 7))", 2),
+        ("A_CONTAINEDBY((idle, TRUE), (TRUE, FALSE))", 50),
+        ("A_EQUALS((idle, TRUE, 1), (1.0, TRUE))", 25),
+        ("A_CONTAINS(((1, 2), 'a'), ((2, 1)))", 50),
+        ("A_CONTAINS((1, 2), ())", 50),
+        ("id BETWEEN 5 AND 7 OR id = 50", 4),
+        ("-id ^ 2 = 49 AND 7 - id = 0", 1),
+        ("'a\\tb\\'c' = 'a\tb''c'", 50),
+        ("(town = 'x') IS NULL AND town IS NOT NULL", 0),
+    ] {
+        assert_eq!(selected(filter), Ok(count), "{filter}");
+    }
+}
