@@ -12,7 +12,7 @@ use mutu::{
         table::Row,
     },
     ground::crs::Crs,
-    planner::{IfExists, ImportRequest, Planner},
+    planner::{IfExists, ImportRequest, Planner, Which, select},
 };
 use proptest::prelude::*;
 
@@ -420,5 +420,34 @@ fn geometries_of_another_crs_are_moved_in_its_own_axis_order() {
     ] {
         let said = moved(filter, by).expect_err(filter).to_string();
         assert!(said.contains(wanted), "{filter}: {said}");
+    }
+}
+
+#[test]
+fn a_question_says_in_which_language_and_crs_its_filter_is_written() {
+    let (_folder, planner) = test_data();
+    let catalog = planner.read();
+    let countries = catalog.layer("ne_110m_admin_0_countries").expect("imported");
+    let count = |filter: Option<&str>, filter_lang: Option<&str>, filter_crs: Option<&str>| {
+        let which = Which { filter, filter_lang, filter_crs, ..Which::default() };
+        let found = select(countries, &which).map(|found| found.map(|found| found.len()));
+        found.map_err(|error| format!("{}: {}", error.parameter, error.detail))
+    };
+    // Annex A: the point lies in Luxembourg's surroundings, one country.
+    let document = r#"{"op":"s_contains","args":[{"property":"geom"},{"type":"Point","coordinates":[7.02,49.92]}]}"#;
+    assert_eq!(count(Some("S_CONTAINS(geom, POINT(7.02 49.92))"), None, None), Ok(Some(1)));
+    assert_eq!(count(Some(document), Some("cql2-json"), None), Ok(Some(1)));
+    let north_first = "S_CONTAINS(geom, POINT(49.92 7.02))";
+    assert_eq!(count(Some(north_first), None, Some("http://www.opengis.net/def/crs/EPSG/0/4326")), Ok(Some(1)));
+    assert_eq!(count(Some("S_CONTAINS(geom, POINT(781462.8 6426938.6))"), None, Some("EPSG:3857")), Ok(Some(1)));
+    for (question, wanted) in [
+        (count(Some(document), None, None), "filter: filter: at position 1 found '{'"),
+        (count(Some("true"), Some("cql2-json-ish"), None), "filter-lang: \"cql2-json-ish\" is neither"),
+        (count(Some("true"), None, Some("EPSG:1")), "filter-crs: unknown coordinate reference system"),
+        (count(None, Some("cql2-text"), None), "filter-lang: says how a filter is written, but there is no filter"),
+        (count(None, None, Some("CRS84")), "filter-crs: says what a filter's coordinates are in"),
+    ] {
+        let said = question.expect_err(wanted);
+        assert!(said.starts_with(wanted), "{said}");
     }
 }
