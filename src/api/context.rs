@@ -6,19 +6,23 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::error::ApiError;
+use super::{
+    AppState,
+    error::ApiError,
+    html::{Reader, Told},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The page's own scripts, styles and workers, and nothing from elsewhere.
 const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
-                           form-action 'none'; frame-ancestors 'none'";
+                           form-action 'self'; frame-ancestors 'none'";
 
 /// Ids that differ between requests of this process and, by the start's time, between processes.
 fn next_id() -> String {
@@ -30,15 +34,16 @@ fn next_id() -> String {
 }
 
 /// Gives the request an id, logs it once, writes problem documents and the headers of safety.
-pub(super) async fn attend(request: Request, next: Next) -> Response {
+pub(super) async fn attend(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = next_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let reader = Reader::of(&state.config.base_url, request.method(), request.uri(), request.headers());
     let start = Instant::now();
     let mut response = next.run(request).await;
     let problem = problem_of(&mut response);
     if let Some(error) = &problem {
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = error.render(&id);
+        response = render(error, &id, reader.as_ref());
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -53,6 +58,13 @@ pub(super) async fn attend(request: Request, next: Next) -> Response {
     }
     add_headers(&mut response, &id);
     response
+}
+
+/// The page of an error for a person with a browser, its document for a program.
+fn render(error: &ApiError, id: &str, reader: Option<&Reader>) -> Response {
+    let Some(reader) = reader else { return error.render(id) };
+    let told = Told { code: error.code(), detail: error.detail(), parameter: error.parameter(), request_id: id };
+    reader.page(error.status(), &told)
 }
 
 /// The error that a response carries: one of ours, or a bare refusal of the router.

@@ -109,6 +109,21 @@ impl AnswerCrs {
         HeaderValue::from_str(&format!("<{}>", self.uri)).map_err(ApiError::internal)
     }
 
+    /// Its identifier.
+    pub(super) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Whether its coordinates are degrees.
+    pub(super) fn is_geographic(&self) -> bool {
+        self.crs.as_ref().is_none_or(|crs| crs.kind() == CrsKind::Geographic)
+    }
+
+    /// Whether coordinates leave north first.
+    pub(super) fn north_first(&self) -> bool {
+        self.crs.as_ref().is_some_and(Crs::north_first)
+    }
+
     /// Decimals that keep its coordinates to a tenth of a millimetre.
     pub(super) fn decimals(&self) -> u8 {
         match self.crs.as_ref().map(Crs::kind) {

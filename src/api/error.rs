@@ -93,6 +93,21 @@ impl ApiError {
         self.inside.as_deref()
     }
 
+    /// The status that the client sees.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence that the client sees.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The parameter at fault.
+    pub(crate) fn parameter(&self) -> Option<&str> {
+        self.parameter.as_deref()
+    }
+
     pub(crate) const fn code(&self) -> &'static str {
         self.code
     }

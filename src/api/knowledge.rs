@@ -8,21 +8,33 @@ use crate::planner::{known_facts, measure_targets};
 use super::{
     AppState,
     error::ApiError,
-    negotiate::{F_JSON, JSON},
+    html::{self, View},
+    negotiate::{HTML, JSON, Representation},
+    ogc::common::READABLE,
     query::Asked,
 };
 
+/// What these documents can be written as.
+const OFFERED: &[Representation] = &[JSON, HTML];
+
 /// `GET /targets`.
 pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let catalog = state.planner.read();
     let targets = tokio::task::spawn_blocking(move || measure_targets(&catalog));
     let targets = targets.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    if *wanted == HTML {
+        return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &targets, OFFERED));
+    }
     wanted.json(&json!({ "targets": targets }))
 }
 
 /// `GET /facts`.
-pub(super) async fn list_facts(asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
-    wanted.json(&known_facts().map_err(ApiError::internal)?)
+pub(super) async fn list_facts(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let facts = known_facts().map_err(ApiError::internal)?;
+    if *wanted == HTML {
+        return Ok(html::facts_page(&View::new(&state, &asked, &query, lang), &facts, OFFERED));
+    }
+    wanted.json(&facts)
 }

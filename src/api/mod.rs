@@ -10,6 +10,7 @@ mod embed;
 mod error;
 mod export;
 mod health;
+mod html;
 mod knowledge;
 mod negotiate;
 mod ogc;
@@ -76,6 +77,7 @@ impl AppState {
 /// The whole interface, ready to be served or to be called in a test.
 pub fn router(state: AppState) -> Router {
     let cors = cors_of(&state.config);
+    let around = state.clone();
     let routes = Router::new()
         // OGC API - Common, Features
         .route("/", get(ogc::common::read_landing))
@@ -107,6 +109,7 @@ pub fn router(state: AppState) -> Router {
         // the page
         .route("/assets/{*path}", get(embed::read_asset))
         .route("/icon.svg", get(embed::read_icon))
+        .route("/pages.css", get(html::read_stylesheet))
         .fallback(embed::nothing_here)
         .with_state(state);
     // The router that matches paths names the methods there are; what surrounds requests stands outside of it.
@@ -114,7 +117,7 @@ pub fn router(state: AppState) -> Router {
         .fallback_service(routes)
         .layer(CatchPanicLayer::custom(context::on_panic))
         .layer(middleware::from_fn(protocol::conform))
-        .layer(middleware::from_fn(context::attend))
+        .layer(middleware::from_fn_with_state(around, context::attend))
         .layer(CompressionLayer::new().compress_when(is_worth_compressing()))
         .layer(middleware::from_fn(protocol::name_coding));
     match cors {

@@ -57,11 +57,18 @@ pub(super) const F_JSON: Parameter = Parameter {
     schema: r#"{"type":"string","enum":["json"]}"#,
 };
 
+/// `f` of a resource that people read too.
+pub(super) const F_READABLE: Parameter = Parameter {
+    name: "f",
+    about: "The representation; it goes before the Accept header.",
+    schema: r#"{"type":"string","enum":["json","html"]}"#,
+};
+
 /// `f` of features.
 pub(super) const F_ITEMS: Parameter = Parameter {
     name: "f",
     about: "The representation; it goes before the Accept header.",
-    schema: r#"{"type":"string","enum":["json","geojson"]}"#,
+    schema: r#"{"type":"string","enum":["json","geojson","html"]}"#,
 };
 
 /// The representation that a request wants of those that a resource has, the usual one first.

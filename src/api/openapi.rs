@@ -9,8 +9,10 @@ use super::{
     AppState,
     error::ApiError,
     export::{EXPORT_PARAMETERS, FILES},
-    negotiate::{F_JSON, OPENAPI},
+    html::{self, View},
+    negotiate::{F_JSON, F_READABLE, HTML, OPENAPI, Representation},
     ogc::{
+        common::READABLE,
         features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
         styles::STYLE_PARAMETERS,
         tile_sets::{TILE_SET_PARAMETERS, TILEJSON_PARAMETERS},
@@ -20,10 +22,17 @@ use super::{
     statistics::STATISTICS_PARAMETERS,
 };
 
+/// What the definition can be written as.
+const OFFERED: &[Representation] = &[OPENAPI, HTML];
+
 /// `GET /api`.
 pub(super) async fn read_api(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[OPENAPI])?;
-    wanted.json(&definition(&state.config.base_url))
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let definition = definition(&state.config.base_url);
+    if *wanted == HTML {
+        return Ok(html::definition_page(&View::new(&state, &asked, &query, lang), &definition, OFFERED));
+    }
+    wanted.json(&definition)
 }
 
 /// One path with its GET.
@@ -42,7 +51,11 @@ const JSON: &str = "application/json";
 const GEOJSON: &str = "application/geo+json";
 
 const OPERATIONS: &[Operation] = &[
-    plain("/", "readLanding", "common", "The landing page; for browsers the map", "object"),
+    Operation {
+        // The page at the root is the map, which keeps its language itself.
+        parameters: &[F_READABLE],
+        ..plain("/", "readLanding", "common", "The landing page; for browsers the map", "object")
+    },
     plain("/conformance", "readConformance", "common", "Conformance classes", "conformance"),
     plain("/api", "readApi", "common", "This document", "object"),
     plain("/collections", "listCollections", "common", "The layers", "collections"),
@@ -140,7 +153,10 @@ const OPERATIONS: &[Operation] = &[
         "object",
     ),
     plain("/facts", "listFacts", "knowledge", "Figures of the founding documents with their sources", "object"),
-    plain("/health/ready", "readReady", "health", "Whether the server can answer", "object"),
+    Operation {
+        parameters: &[],
+        ..plain("/health/ready", "readReady", "health", "Whether the server can answer", "object")
+    },
 ];
 
 const fn plain(
@@ -150,12 +166,12 @@ const fn plain(
     summary: &'static str,
     schema: &'static str,
 ) -> Operation {
-    Operation { path, id, tag, summary, parameters: &[F_JSON], answer: (JSON, schema), properties: false }
+    Operation { path, id, tag, summary, parameters: READABLE, answer: (JSON, schema), properties: false }
 }
 
 const fn json_schema(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     let answer = ("application/schema+json", "object");
-    Operation { path, id, tag: "features", summary, parameters: &[F_JSON], answer, properties: false }
+    Operation { path, id, tag: "features", summary, parameters: READABLE, answer, properties: false }
 }
 
 /// The groups of operations and what each is for.
@@ -204,9 +220,7 @@ fn describe(operation: &Operation) -> Value {
             parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": kind }));
         }
     }
-    if operation.path != "/health/ready" {
-        parameters.extend(operation.parameters.iter().map(query_parameter));
-    }
+    parameters.extend(operation.parameters.iter().map(query_parameter));
     if operation.properties {
         parameters.push(json!({
             "name": "property", "in": "query", "required": false, "style": "form", "explode": true,
@@ -226,6 +240,10 @@ fn describe(operation: &Operation) -> Value {
                 json!({ "schema": { "type": "string", "format": "binary" } });
         }
         responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    let is_page = |parameter: &Parameter| parameter.name == "f" && parameter.schema.contains("\"html\"");
+    if operation.parameters.iter().any(is_page) {
+        responses["200"]["content"]["text/html"] = json!({ "schema": { "type": "string" } });
     }
     if operation.parameters.len() + usize::from(operation.properties) > 0 {
         responses["400"] = json!({ "$ref": "#/components/responses/Problem" });

@@ -61,7 +61,7 @@ impl Asked {
 }
 
 /// The parameters of one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
@@ -88,6 +88,12 @@ impl Query {
             pairs.push((name.into_owned(), value.into_owned()));
         }
         Ok(Self { pairs })
+    }
+
+    /// Whatever the query of a URI says, for an answer that forgives everything: the page of an error.
+    pub(crate) fn leniently(uri: &Uri) -> Self {
+        let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        Self { pairs: pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect() }
     }
 
     /// The value of a parameter.

@@ -1,5 +1,7 @@
 //! Statistics over HTTP: the same words and the same figures as on the command line.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     response::Response,
@@ -11,7 +13,8 @@ use super::{
     AppState,
     collection::Collection,
     error::ApiError,
-    negotiate::{F_JSON, JSON, negotiate},
+    html::{self, LANG, Lang, View},
+    negotiate::{F_READABLE, HTML, JSON, Representation, negotiate},
     protocol::{tagged, weak_tag},
     query::{Asked, Parameter, Query},
     spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG},
@@ -50,7 +53,10 @@ const DECIMALS: Parameter = Parameter {
 
 /// Parameters of the statistics of a layer.
 pub(super) const STATISTICS_PARAMETERS: &[Parameter] =
-    &[F_JSON, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS];
+    &[F_READABLE, LANG, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS];
+
+/// What statistics can be written as.
+const OFFERED: &[Representation] = &[JSON, HTML];
 
 /// `GET /collections/{layer}/statistics`.
 pub(super) async fn read_statistics(
@@ -60,16 +66,25 @@ pub(super) async fn read_statistics(
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, STATISTICS_PARAMETERS, |name| collection.has_property(name))?;
-    let wanted = negotiate(&query, &asked.headers, &[JSON])?;
+    let wanted = negotiate(&query, &asked.headers, OFFERED)?;
+    let lang = Lang::of(&query, &asked.headers)?;
+    let view = (*wanted == HTML).then(|| View::new(&state, &asked, &query, lang));
+    if let Some(tidied) = view.as_ref().and_then(|view| html::tidied(view, &query)) {
+        return Ok(tidied);
+    }
     // Zones come from other layers: any edit may change the answer.
-    let tag = weak_tag((collection.catalog.seq(), &layer, asked.uri.query()));
+    let tag = weak_tag((collection.catalog.seq(), &layer, asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
     let question = question_of(&query);
     // Cutting a large layer by zones takes seconds on all processors: beside the threads that answer.
-    let answer = tokio::task::spawn_blocking(move || statistics(&collection.catalog, &layer, &question));
+    let catalog = Arc::clone(&collection.catalog);
+    let answer = tokio::task::spawn_blocking(move || statistics(&catalog, &layer, &question));
     let answer = answer.await.map_err(ApiError::internal)??;
+    if let Some(view) = view {
+        return Ok(tagged(html::statistics_page(&view, &collection, &answer, OFFERED), &tag));
+    }
     let body = serde_json::to_vec(&answer).map_err(ApiError::internal)?;
     Ok(tagged(wanted.answer(body), &tag))
 }

@@ -18,7 +18,8 @@ use super::super::{
     crs::{self, CRS84, STORED},
     embed,
     error::ApiError,
-    negotiate::{F_JSON, HTML, JSON},
+    html::{self, LANG, View},
+    negotiate::{F_READABLE, HTML, JSON, Representation},
     query::{Asked, Parameter},
     spatial::FILTERING,
 };
@@ -27,19 +28,19 @@ use super::super::{
 const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
+    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/html",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/html",
 ];
 
-/// `f` of the landing page.
-pub(in super::super) const F_LANDING: Parameter = Parameter {
-    name: "f",
-    about: "The representation; it goes before the Accept header.",
-    schema: r#"{"type":"string","enum":["json","html"]}"#,
-};
+/// What the documents of this module can be written as.
+const OFFERED: &[Representation] = &[JSON, HTML];
+/// Parameters of a document that people read too.
+pub(in super::super) const READABLE: &[Parameter] = &[F_READABLE, LANG];
 
 /// `GET /`: the page for browsers, the landing page of the API for everyone else.
 pub(in super::super) async fn read_landing(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_LANDING], &[JSON, HTML])?;
+    let (_, wanted) = asked.plainly(&[F_READABLE], OFFERED)?;
     if *wanted == HTML {
         let mut page = embed::page()?;
         page.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
@@ -52,7 +53,8 @@ pub(in super::super) async fn read_landing(State(state): State<AppState>, asked:
         "links": [
             link("self", "/?f=json", "application/json", "this document"),
             link("service-desc", "/api", "application/vnd.oai.openapi+json;version=3.0", "the API definition"),
-            link("service-doc", "/", "text/html", "the map"),
+            link("alternate", "/?f=html", "text/html", "the map"),
+            link("service-doc", "/api?f=html", "text/html", "the API definition, to be read"),
             link("conformance", "/conformance", "application/json", "conformance classes"),
             link("data", "/collections", "application/json", "the layers"),
             link("http://www.opengis.net/def/rel/ogc/1.0/conformance", "/conformance", "application/json",
@@ -67,10 +69,17 @@ pub(in super::super) async fn read_landing(State(state): State<AppState>, asked:
 }
 
 /// `GET /conformance`.
-pub(in super::super) async fn read_conformance(asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+pub(in super::super) async fn read_conformance(
+    State(state): State<AppState>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE, FILTERING].concat();
-    wanted.json(&json!({ "conformsTo": classes }))
+    let document = json!({ "conformsTo": classes });
+    if *wanted == HTML {
+        return Ok(html::conformance_page(&View::new(&state, &asked, &query, lang), &document, OFFERED));
+    }
+    wanted.json(&document)
 }
 
 /// `GET /collections`.
@@ -78,10 +87,16 @@ pub(in super::super) async fn list_collections(
     State(state): State<AppState>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let catalog = state.planner.read();
+    if *wanted == HTML {
+        return Ok(html::collections_page(&View::new(&state, &asked, &query, lang), &catalog, OFFERED));
+    }
     let collections: Vec<Value> = catalog.layers().map(|layer| describe(&state, layer)).collect();
-    let links = json!([{ "rel": "self", "href": state.link("/collections"), "type": "application/json" }]);
+    let links = json!([
+        { "rel": "self", "href": state.link("/collections"), "type": "application/json" },
+        { "rel": "alternate", "href": state.link("/collections?f=html"), "type": "text/html" },
+    ]);
     wanted.json(&json!({ "links": links, "collections": collections }))
 }
 
@@ -91,8 +106,11 @@ pub(in super::super) async fn read_collection(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let collection = Collection::find(&state, &layer)?;
+    if *wanted == HTML {
+        return Ok(html::collection_page(&View::new(&state, &asked, &query, lang), &collection, OFFERED));
+    }
     wanted.json(&describe(&state, &collection.state))
 }
 
@@ -114,7 +132,9 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
         "storageCrs": STORED,
         "links": [
             link("self", &path, "application/json"),
+            link("alternate", &format!("{path}?f=html"), "text/html"),
             link("items", &format!("{path}/items"), "application/geo+json"),
+            link("items", &format!("{path}/items?f=html"), "text/html"),
             link("http://www.opengis.net/def/rel/ogc/1.0/schema", &format!("{path}/schema"), "application/schema+json"),
             link("http://www.opengis.net/def/rel/ogc/1.0/queryables", &format!("{path}/queryables"),
                  "application/schema+json"),

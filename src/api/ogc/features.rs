@@ -21,7 +21,8 @@ use super::{
         collection::Collection,
         crs::{AnswerCrs, CRS},
         error::ApiError,
-        negotiate::{F_ITEMS, GEOJSON, Representation, negotiate},
+        html::{self, ItemPage, ItemsPage, LANG, Lang, View},
+        negotiate::{F_ITEMS, GEOJSON, HTML, Representation, negotiate},
         protocol::{hash_of, tagged, weak_tag},
         query::{Asked, Parameter, Query},
         spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG, selection},
@@ -34,6 +35,7 @@ use super::{
 pub(super) const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
     "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
     // Drafts, under the identifiers of their drafts.
@@ -45,12 +47,13 @@ pub(super) const CONFORMANCE: &[&str] = &[
 /// Pages up to so many features are written on the thread that answers; larger ones beside it.
 const SMALL_PAGE: usize = 2000;
 /// What a page of features can be written as.
-const OFFERED: &[Representation] = &[GEOJSON];
+const OFFERED: &[Representation] = &[GEOJSON, HTML];
 const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
-    about: "Features on the page. More than the maximum means the maximum.",
+    about: "Features on the page. More than the maximum means the maximum. An HTML page has 100 where not given, 1000 at \
+            most.",
     schema: r#"{"type":"integer","minimum":1,"maximum":10000,"default":1000}"#,
 };
 
@@ -76,9 +79,9 @@ const TOKEN: Parameter = Parameter {
 
 /// Parameters of the items of a layer.
 pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
-    &[F_ITEMS, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
+    &[F_ITEMS, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
 /// Parameters of one item.
-pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, CRS, PROPERTIES];
+pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, LANG, CRS, PROPERTIES];
 
 /// A page of features, before it is written.
 struct Page {
@@ -102,11 +105,21 @@ pub(in super::super) async fn list_items(
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
     let wanted = negotiate(&query, &asked.headers, OFFERED)?;
+    let lang = Lang::of(&query, &asked.headers)?;
+    let view = (*wanted == HTML).then(|| View::new(&state, &asked, &query, lang));
+    if let Some(tidied) = view.as_ref().and_then(|view| html::tidied(view, &query)) {
+        return Ok(tidied);
+    }
     let limit = limit_of(&query)?;
+    let limit = if view.is_some() {
+        limit.unwrap_or(html::PAGE_LIMIT).min(html::PAGE_MAX)
+    } else {
+        limit.unwrap_or(DEFAULT_LIMIT)
+    };
     check_datetime(&query)?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
-    let tag = weak_tag((state.start, &layer, collection.state.changed(), asked.uri.query(), wanted.media_type));
+    let tag = weak_tag((state.start, &layer, collection.state.changed(), asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
@@ -115,6 +128,9 @@ pub(in super::super) async fn list_items(
         && query.others(ITEMS_PARAMETERS).next().is_none();
     let work = move || {
         let page = find(collection, query, limit)?;
+        if let Some(view) = view {
+            return Ok(tagged(show_page(&view, &page, &writer), &tag));
+        }
         let body = write_page(&state, &page, &writer)?;
         let mut response = tagged(wanted.answer(body), &tag);
         response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
@@ -134,12 +150,17 @@ pub(in super::super) async fn read_item(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
-    let (query, wanted) = asked.plainly(ITEM_PARAMETERS, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, ITEM_PARAMETERS, OFFERED)?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
     let table = collection.state.table();
     let row = canonical_id(&id).and_then(|id| table.row_of(id));
     let row = row.ok_or_else(|| ApiError::not_found(format!("layer {layer} has no feature {id:?}")))?;
+    if *wanted == HTML {
+        let (columns, derived) = (writer.columns().collect(), writer.derived().collect());
+        let page = ItemPage { collection: &collection, row, crs: writer.crs(), columns, derived, offered: OFFERED };
+        return html::item_page(&View::new(&state, &asked, &query, lang), &page);
+    }
     let mut out = Vec::with_capacity(2048);
     writer.write(&mut out, table, row)?;
     // The feature's closing brace makes room for its links.
@@ -147,6 +168,8 @@ pub(in super::super) async fn read_item(
     out.extend_from_slice(b",\"links\":[");
     let path = collection.path();
     write_link(&mut out, "self", &state.link(&format!("{path}/items/{id}")), "application/geo+json");
+    out.push(b',');
+    write_link(&mut out, "alternate", &state.link(&format!("{path}/items/{id}?f=html")), "text/html");
     out.push(b',');
     write_link(&mut out, "collection", &state.link(&path), "application/json");
     out.extend_from_slice(b"]}");
@@ -185,8 +208,9 @@ fn check_datetime(query: &Query) -> Result<(), ApiError> {
     Err(ApiError::bad_parameter("datetime", "bad-value", detail))
 }
 
-fn limit_of(query: &Query) -> Result<usize, ApiError> {
-    let Some(text) = query.value("limit") else { return Ok(DEFAULT_LIMIT) };
+/// The features that a page shall have; `None` where the request does not say.
+fn limit_of(query: &Query) -> Result<Option<usize>, ApiError> {
+    let Some(text) = query.value("limit") else { return Ok(None) };
     let wrong = || {
         let detail =
             format!("parameter \"limit\" = {text:?}: a whole number from 1 to {MAX_LIMIT}, or larger for the maximum");
@@ -197,7 +221,7 @@ fn limit_of(query: &Query) -> Result<usize, ApiError> {
     }
     // A number beyond the range of the type is larger than the maximum all the same.
     let limit = text.parse::<usize>().unwrap_or(usize::MAX).min(MAX_LIMIT);
-    if limit == 0 { Err(wrong()) } else { Ok(limit) }
+    if limit == 0 { Err(wrong()) } else { Ok(Some(limit)) }
 }
 
 /// The features of the page in their order, and how many match in all.
@@ -215,6 +239,22 @@ fn find(collection: Collection, query: Query, limit: usize) -> Result<Page, ApiE
     let more = rows.len() > limit;
     rows.truncate(limit);
     Ok(Page { collection, query, order, question, rows, matched, more })
+}
+
+/// A page for people.
+fn show_page(view: &View, page: &Page, writer: &FeatureWriter) -> Response {
+    let table = page.collection.state.table();
+    let last = page.rows.last().filter(|_| page.more);
+    let shown = ItemsPage {
+        collection: &page.collection,
+        rows: &page.rows,
+        matched: page.matched,
+        next: last.map(|last| token::write(&page.order.position(table, *last), page.question)),
+        columns: writer.columns().collect(),
+        derived: writer.derived().collect(),
+        offered: OFFERED,
+    };
+    html::items_page(view, &shown)
 }
 
 fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<Vec<u8>, ApiError> {
@@ -236,6 +276,8 @@ fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<V
     let items = format!("{}/items", page.collection.path());
     let href = |query: String| state.link(&if query.is_empty() { items.clone() } else { format!("{items}?{query}") });
     write_link(&mut out, "self", &href(page.query.with(&[])), "application/geo+json");
+    out.push(b',');
+    write_link(&mut out, "alternate", &href(page.query.with(&[("f", Some("html"))])), "text/html");
     out.push(b',');
     write_link(&mut out, "collection", &state.link(&page.collection.path()), "application/json");
     if let Some(last) = page.rows.last().filter(|_| page.more) {

@@ -11,12 +11,16 @@ use crate::domain::{
     schema::{Derived, Field, FieldType},
 };
 
-use super::super::{
-    AppState,
-    collection::Collection,
-    error::ApiError,
-    negotiate::{F_JSON, SCHEMA},
-    query::Asked,
+use super::{
+    super::{
+        AppState,
+        collection::Collection,
+        error::ApiError,
+        html::{self, View},
+        negotiate::{HTML, Representation, SCHEMA},
+        query::Asked,
+    },
+    common::READABLE,
 };
 
 /// What this module earns (OGC 23-058r1).
@@ -27,16 +31,21 @@ pub(super) const CONFORMANCE: &[&str] = &[
     "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/sortables",
 ];
 
+/// What schemas can be written as.
+const OFFERED: &[Representation] = &[SCHEMA, HTML];
+
 /// `GET /collections/{layer}/schema`.
 pub(in super::super) async fn read_schema(
     State(state): State<AppState>,
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let collection = Collection::find(&state, &layer)?;
     let id = state.link(&format!("{}/schema", collection.path()));
-    wanted.json(&schema_of(collection.state.layer(), &id))
+    let schema = schema_of(collection.state.layer(), &id);
+    let view = View::new(&state, &asked, &query, lang);
+    write(wanted, &view, &collection, ("schema", &schema))
 }
 
 /// `GET /collections/{layer}/queryables`: what filters may name.
@@ -45,7 +54,7 @@ pub(in super::super) async fn read_queryables(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let collection = Collection::find(&state, &layer)?;
     let id = state.link(&format!("{}/queryables", collection.path()));
     let mut queryables = schema_of(collection.state.layer(), &id);
@@ -56,7 +65,8 @@ pub(in super::super) async fn read_queryables(
         properties.entry("id").or_insert(id);
     }
     queryables["additionalProperties"] = Value::Bool(false);
-    wanted.json(&queryables)
+    let view = View::new(&state, &asked, &query, lang);
+    write(wanted, &view, &collection, ("queryables", &queryables))
 }
 
 /// `GET /collections/{layer}/sortables`: what `sortby` may name.
@@ -65,7 +75,7 @@ pub(in super::super) async fn read_sortables(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[SCHEMA])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let collection = Collection::find(&state, &layer)?;
     let id = state.link(&format!("{}/sortables", collection.path()));
     let mut sortables = schema_of(collection.state.layer(), &id);
@@ -73,7 +83,21 @@ pub(in super::super) async fn read_sortables(
         properties.retain(|_, property| property.get("x-ogc-role").is_none());
     }
     sortables["additionalProperties"] = Value::Bool(false);
-    wanted.json(&sortables)
+    let view = View::new(&state, &asked, &query, lang);
+    write(wanted, &view, &collection, ("sortables", &sortables))
+}
+
+/// A schema as it is wanted; `named` is its place in the path and itself.
+fn write(
+    wanted: &Representation,
+    view: &View,
+    collection: &Collection,
+    named: (&str, &Value),
+) -> Result<Response, ApiError> {
+    if *wanted == HTML {
+        return Ok(html::schema_page(view, collection, named, OFFERED));
+    }
+    wanted.json(named.1)
 }
 
 fn schema_of(layer: &Layer, id: &str) -> Value {

@@ -48,6 +48,16 @@ impl FeatureWriter {
         Ok(Self { columns, derived, crs })
     }
 
+    /// The stored columns that it writes, by their places in the schema.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns.iter().map(|(column, _)| *column)
+    }
+
+    /// The derived areas that it writes.
+    pub(super) fn derived(&self) -> impl Iterator<Item = Derived> + '_ {
+        self.derived.iter().map(|(derived, _)| *derived)
+    }
+
     /// The CRS it writes in.
     pub(super) const fn crs(&self) -> &AnswerCrs {
         &self.crs

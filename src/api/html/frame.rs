@@ -1,0 +1,222 @@
+//! What every page has around its content: head, navigation, breadcrumb, languages, other representations, foot.
+
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
+use maud::{DOCTYPE, Markup, html};
+
+use super::{
+    super::{
+        AppState,
+        negotiate::{HTML, Representation},
+        query::{Asked, Query},
+    },
+    lang::Lang,
+};
+
+/// One request for a page: language, and where in the server it is.
+#[derive(Debug, Clone)]
+pub(in super::super) struct View {
+    /// The language of the page.
+    pub(in super::super) lang: Lang,
+    /// The path of the configured base URL, without a slash at its end.
+    root: String,
+    base_url: String,
+    path: String,
+    query: Query,
+}
+
+/// A step of the way to a page: its title and path.
+pub(super) type Crumb = (String, String);
+
+/// A page without its frame.
+pub(super) struct Page<'a> {
+    /// The first heading and the title of the window.
+    pub(super) title: String,
+    /// The way here from the list of layers or the like, without the page itself.
+    pub(super) crumbs: Vec<Crumb>,
+    /// What the resource can be read as, this page among it.
+    pub(super) offered: &'a [Representation],
+    /// What stands beside the heading.
+    pub(super) badge: Option<Markup>,
+    pub(super) body: Markup,
+}
+
+impl View {
+    /// The view of a request.
+    pub(in super::super) fn new(state: &AppState, asked: &Asked, query: &Query, lang: Lang) -> Self {
+        Self::of_parts(&state.config.base_url, asked.uri.path(), query.clone(), lang)
+    }
+
+    pub(super) fn of_parts(base_url: &str, path: &str, query: Query, lang: Lang) -> Self {
+        let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+        let root = after_scheme.split_once('/').map_or(String::new(), |(_, path)| format!("/{path}"));
+        let root = root.trim_end_matches('/').to_owned();
+        Self { lang, root, base_url: base_url.to_owned(), path: path.to_owned(), query }
+    }
+
+    /// One of two texts, by language.
+    pub(super) const fn say<'t>(&self, zh: &'t str, en: &'t str) -> &'t str {
+        self.lang.say(zh, en)
+    }
+
+    /// The parameters of the request.
+    pub(super) const fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// A link to a path of this server; it keeps a language that was chosen.
+    pub(super) fn href(&self, path: &str) -> String {
+        self.with_lang(format!("{}{path}", self.root))
+    }
+
+    /// A link as [`Self::href`], to be followed in whichever representation the path itself names.
+    pub(super) fn file(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    /// The address by which programs elsewhere reach a path.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
+    /// A link to this resource with some parameters set or left out.
+    pub(in super::super) fn here(&self, changes: &[(&str, Option<&str>)]) -> String {
+        let query = self.query.with(changes);
+        if query.is_empty() { self.action() } else { format!("{}?{query}", self.action()) }
+    }
+
+    /// Where a form about this resource goes.
+    pub(super) fn action(&self) -> String {
+        format!("{}{}", self.root, self.path)
+    }
+
+    fn with_lang(&self, link: String) -> String {
+        if self.query.value("lang").is_none() {
+            return link;
+        }
+        let (path, place) = link.split_once('#').map_or((link.as_str(), None), |(path, place)| (path, Some(place)));
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let place = place.map_or(String::new(), |place| format!("#{place}"));
+        format!("{path}{joint}lang={}{place}", self.lang.word())
+    }
+
+    /// The whole document as an answer.
+    pub(super) fn answer(&self, page: &Page<'_>) -> Response {
+        let mut response = HTML.answer(self.document(page).into_string().into_bytes());
+        self.mark(&mut response);
+        response
+    }
+
+    /// Says of an answer which language it is in and what else it depends on.
+    pub(super) fn mark(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.lang.tag()));
+        headers.insert(header::VARY, HeaderValue::from_static("accept, accept-language"));
+    }
+
+    /// The whole document.
+    pub(super) fn document(&self, page: &Page<'_>) -> Markup {
+        let others = page.offered.iter().filter(|other| **other != HTML);
+        html! {
+            (DOCTYPE)
+            html lang=(self.lang.tag()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    title { (isolated(&page.title)) " · 亩图 Mutu" }
+                    link rel="stylesheet" href=(self.file("/pages.css"));
+                    link rel="icon" type="image/svg+xml" href=(self.file("/icon.svg"));
+                    @for other in others.clone() {
+                        link rel="alternate" type=(other.media_type) href=(self.here(&[("f", Some(other.names[0]))]));
+                    }
+                }
+                body {
+                    a.skip href="#main" { (self.say("跳到正文", "Skip to content")) }
+                    (self.head())
+                    main #main {
+                        (self.way(page))
+                        div.title { h1 { bdi { (page.title) } } @if let Some(badge) = &page.badge { (badge) } }
+                        (page.body)
+                    }
+                    footer {
+                        @if others.clone().next().is_some() {
+                            p {
+                                (self.say("本页的其他格式：", "This page as: "))
+                                @for other in others {
+                                    a href=(self.here(&[("f", Some(other.names[0]))])) rel="alternate" type=(other.media_type) {
+                                        (name_of(other))
+                                    }
+                                    " "
+                                }
+                            }
+                        }
+                        p {
+                            "亩图 Mutu " (env!("CARGO_PKG_VERSION"))
+                            " · " (self.say("示意图，无审图号，不得公开出版", "Sketch maps without map approval number: not for publication"))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn head(&self) -> Markup {
+        let places = [
+            ("/", self.say("地图", "Map")),
+            ("/collections", self.say("图层", "Layers")),
+            ("/targets", self.say("目标", "Targets")),
+            ("/facts", self.say("事实", "Facts")),
+            ("/api", self.say("接口", "API")),
+        ];
+        html! {
+            header {
+                a.home href=(self.file("/")) { img src=(self.file("/icon.svg")) alt="" width="26" height="26"; span { "亩图 Mutu" } }
+                nav aria-label=(self.say("主导航", "Main")) {
+                    @for (path, title) in places {
+                        @let link = if path == "/" { self.file(path) } else { self.href(path) };
+                        a href=(link) aria-current=[(path != "/" && self.path.starts_with(path)).then_some("true")] { (title) }
+                    }
+                }
+                div.languages role="group" aria-label=(self.say("语言", "Language")) {
+                    @for (lang, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {
+                        a href=(self.here(&[("lang", Some(lang.word()))])) hreflang=(lang.tag()) lang=(lang.tag())
+                            aria-current=[(lang == self.lang).then_some("true")] { (name) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn way(&self, page: &Page<'_>) -> Markup {
+        html! {
+            nav.way aria-label=(self.say("当前位置", "Breadcrumb")) {
+                ol {
+                    li { a href=(self.file("/")) { (self.say("首页", "Home")) } }
+                    @for (title, path) in &page.crumbs { li { a href=(self.href(path)) { bdi { (title) } } } }
+                    li aria-current="page" { bdi { (page.title) } }
+                }
+            }
+        }
+    }
+}
+
+/// Text for a place that takes no markup, isolated from the direction of what surrounds it (FSI, PDI).
+pub(super) fn isolated(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { format!("\u{2068}{text}\u{2069}") }
+}
+
+/// What people call a representation.
+fn name_of(representation: &Representation) -> String {
+    match representation.names[0] {
+        "json" if representation.media_type.starts_with("application/geo+json") => "GeoJSON".to_owned(),
+        "json" if representation.media_type.starts_with("application/schema+json") => "JSON Schema".to_owned(),
+        "json" if representation.media_type.contains("openapi") => "OpenAPI".to_owned(),
+        "geojson" => "GeoJSON".to_owned(),
+        "geopackage" | "gpkg" => "GeoPackage".to_owned(),
+        "shapefile" => "Shapefile".to_owned(),
+        "flatgeobuf" | "fgb" => "FlatGeobuf".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
