@@ -1,5 +1,7 @@
 //! What the founding documents say, each figure with its source, and what the workspace holds towards the targets.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
 use serde_json::json;
 
@@ -21,10 +23,11 @@ const OFFERED: &[Representation] = &[JSON, HTML];
 pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let catalog = state.planner.read();
-    let targets = tokio::task::spawn_blocking(move || measure_targets(&catalog));
+    let read = Arc::clone(&catalog);
+    let targets = tokio::task::spawn_blocking(move || measure_targets(&read));
     let targets = targets.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     if *wanted == HTML {
-        return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &targets, OFFERED));
+        return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &catalog, &targets, OFFERED));
     }
     wanted.json(&json!({ "targets": targets }))
 }

@@ -14,6 +14,7 @@ mod features;
 mod formats;
 mod geopackage;
 mod hostile;
+mod html;
 mod http;
 mod measure;
 mod planner;

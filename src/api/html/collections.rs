@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use crate::{
     catalog::{Catalog, LayerState},
     engine::table::Row,
+    ground::shape::Shape,
 };
 
 use super::{
@@ -18,12 +19,12 @@ use super::{
     item::crs_title,
     items::{legend, shapes},
     lang::Lang,
-    map::draw,
+    map::{Drawn, NO_COLOR, draw},
     values::{badge, caution, count, geometry_word, layer_title, none},
 };
 
 /// Layers up to so many features are drawn on their page.
-const MOST_DRAWN: usize = 600;
+const MOST_DRAWN: usize = 2000;
 
 /// The list of layers.
 pub(in super::super) fn collections_page(view: &View, catalog: &Catalog, offered: &[Representation]) -> Response {
@@ -52,7 +53,7 @@ pub(in super::super) fn collections_page(view: &View, catalog: &Catalog, offered
         (clients(view))
     };
     let title = view.say("图层", "Layers").to_owned();
-    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, body })
+    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, step: None, body })
 }
 
 fn line(view: &View, state: &LayerState) -> Markup {
@@ -103,9 +104,18 @@ pub(in super::super) fn collection_page(
     let (lang, state) = (view.lang, &collection.state);
     let (layer, table) = (state.layer(), state.table());
     let path = collection.path();
-    let rows: Vec<Row> = if table.len() <= MOST_DRAWN { table.rows().collect() } else { Vec::new() };
+    let is_small = table.len() <= MOST_DRAWN;
+    let rows: Vec<Row> = if is_small { table.rows().collect() } else { Vec::new() };
     let link = |id: i64| Some(view.href(&format!("{path}/items/{id}")));
-    let sketch = draw(lang, shapes(state, &rows, link), None);
+    let outline = state.extent().filter(|_| !is_small).map(|extent| Shape::of_bounds(&extent));
+    let mut drawn = shapes(state, &rows, link);
+    drawn.extend(outline.iter().map(|outline| Drawn {
+        shape: outline.view(),
+        href: Some(view.href(&format!("{path}/items"))),
+        title: view.say("图层范围", "extent of the layer").to_owned(),
+        color: NO_COLOR.to_owned(),
+    }));
+    let sketch = draw(lang, drawn, None);
     let body = html! {
         (caution(lang, layer.provenance))
         @if !layer.description.is_empty() { p.lead { bdi { (layer.description) } } }
@@ -120,7 +130,15 @@ pub(in super::super) fn collection_page(
             @if let Some(sketch) = &sketch {
                 figure {
                     (sketch.svg)
-                    figcaption { (legend(view, state, &rows)) @for note in &sketch.notes { p.small { (note) } } }
+                    figcaption {
+                        (legend(view, state, &rows))
+                        @if !is_small {
+                            p.small {
+                                (view.say("要素较多，这里只画图层范围；要素见", "Too many items to be drawn here: this is the extent of the layer. See the "))
+                                a href=(view.href(&format!("{path}/items"))) { (view.say("要素表与地图", "items")) }
+                            }
+                        }
+                        @for note in &sketch.notes { p.small { (note) } } }
                 }
             }
             div { (about(view, state)) }
@@ -128,7 +146,14 @@ pub(in super::super) fn collection_page(
     };
     let title = layer_title(lang, layer);
     let crumbs = vec![(view.say("图层", "Layers").to_owned(), "/collections".to_owned())];
-    view.answer(&Page { title, crumbs, offered: representations, badge: Some(badge(lang, layer.provenance)), body })
+    view.answer(&Page {
+        title,
+        crumbs,
+        offered: representations,
+        badge: Some(badge(lang, layer.provenance)),
+        step: None,
+        body,
+    })
 }
 
 fn about(view: &View, state: &LayerState) -> Markup {

@@ -30,7 +30,7 @@ pub(in super::super) fn definition_page(view: &View, document: &Value, offered: 
         }
     };
     let title = view.say("接口说明", "API").to_owned();
-    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, body })
+    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, step: None, body })
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {

@@ -30,7 +30,7 @@ pub(in super::super) fn conformance_page(view: &View, document: &Value, offered:
         }
     };
     let title = view.say("符合性", "Conformance").to_owned();
-    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, body })
+    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, step: None, body })
 }
 
 /// A schema as a table: `what` is its last step in the path.
@@ -93,7 +93,7 @@ pub(in super::super) fn schema_page(
         (layer_title(view.lang, layer), collection.path()),
     ];
     let badge = Some(badge(view.lang, layer.provenance));
-    view.answer(&Page { title: title.to_owned(), crumbs, offered, badge, body })
+    view.answer(&Page { title: title.to_owned(), crumbs, offered, badge, step: None, body })
 }
 
 fn titles(view: &View, property: &Value) -> Markup {

@@ -36,6 +36,8 @@ pub(super) struct Page<'a> {
     pub(super) title: String,
     /// The way here from the list of layers or the like, without the page itself.
     pub(super) crumbs: Vec<Crumb>,
+    /// The page's own step of that way, where its title is too long for one.
+    pub(super) step: Option<&'a str>,
     /// What the resource can be read as, this page among it.
     pub(super) offered: &'a [Representation],
     /// What stands beside the heading.
@@ -195,7 +197,7 @@ impl View {
                 ol {
                     li { a href=(self.file("/")) { (self.say("首页", "Home")) } }
                     @for (title, path) in &page.crumbs { li { a href=(self.href(path)) { bdi { (title) } } } }
-                    li aria-current="page" { bdi { (page.title) } }
+                    li aria-current="page" { bdi { (page.step.unwrap_or(&page.title)) } }
                 }
             }
         }

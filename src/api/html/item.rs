@@ -85,7 +85,14 @@ pub(in super::super) fn item_page(view: &View, page: &ItemPage<'_>) -> Result<Re
         (layer_title, path.clone()),
         (view.say("要素", "Items").to_owned(), format!("{path}/items")),
     ];
-    Ok(view.answer(&Page { title, crumbs, offered: page.offered, badge: Some(badge(lang, layer.provenance)), body }))
+    Ok(view.answer(&Page {
+        title,
+        crumbs,
+        offered: page.offered,
+        badge: Some(badge(lang, layer.provenance)),
+        step: None,
+        body,
+    }))
 }
 
 fn properties(view: &View, page: &ItemPage<'_>, id: i64) -> Markup {

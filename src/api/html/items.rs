@@ -19,8 +19,8 @@ use super::{
     lang::Lang,
     map::{Drawn, NO_COLOR, Sketch, USUAL_COLOR, draw, safe_color},
     values::{
-        badge, caution, count, derived, derived_title, feature_name, field_title, head, is_number, layer_title, none,
-        property_title, value,
+        badge, caution, cell, count, derived, derived_title, feature_name, field_title, head, is_number, layer_title,
+        none, property_title,
     },
 };
 
@@ -92,6 +92,7 @@ pub(in super::super) fn items_page(view: &View, page: &ItemsPage<'_>) -> Respons
         crumbs,
         offered: page.offered,
         badge: Some(badge(lang, layer.provenance)),
+        step: Some(view.say("要素", "Items")),
         body,
     })
 }
@@ -262,7 +263,7 @@ fn table(view: &View, page: &ItemsPage<'_>) -> Markup {
                         tr {
                             th.num scope="row" { a href=(view.href(&format!("{path}/items/{id}"))) { (id) } }
                             @for (column, field) in &fields {
-                                td.num[is_number(field)] { (value(lang, field, table.value(*row, *column), true)) }
+                                (cell(lang, field, table.value(*row, *column)))
                             }
                             @for area in &page.derived {
                                 td.num { @match derived(table, *row, *area) { Some(text) => (text), None => (none()) } }

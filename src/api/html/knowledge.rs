@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::{
+    catalog::Catalog,
     domain::target::{Direction, TargetUnit},
     planner::MeasuredTarget,
 };
@@ -12,20 +13,25 @@ use crate::{
 use super::{
     super::{collection::path_of, negotiate::Representation},
     frame::{Page, View},
-    values::{basis_word, count, figure, none, percent, written},
+    values::{basis_word, caution, count, figure, none, percent, written},
 };
 
 /// The targets.
-pub(in super::super) fn targets_page(view: &View, targets: &[MeasuredTarget], offered: &[Representation]) -> Response {
+pub(in super::super) fn targets_page(
+    view: &View,
+    catalog: &Catalog,
+    targets: &[MeasuredTarget],
+    offered: &[Representation],
+) -> Response {
     let body = html! {
         p.lead { (view.say("文件所载的目标，与工作区数据按当日有效口径量算的结果。", "What the documents promise, beside what the workspace holds by the rules in force today.")) }
-        @for target in targets { (target_card(view, target)) }
+        @for target in targets { (target_card(view, catalog, target)) }
     };
     let title = view.say("目标与现状", "Targets").to_owned();
-    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, body })
+    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, step: None, body })
 }
 
-fn target_card(view: &View, measured: &MeasuredTarget) -> Markup {
+fn target_card(view: &View, catalog: &Catalog, measured: &MeasuredTarget) -> Markup {
     let target = &measured.target;
     let direction = match target.direction {
         Direction::AtLeast => view.say("不少于", "at least"),
@@ -37,6 +43,9 @@ fn target_card(view: &View, measured: &MeasuredTarget) -> Markup {
     html! {
         section.card id=(target.id) {
             h2 { bdi { (view.lang.either(&target.title, &target.title_en)) } " " span.small { (target.id) } }
+            @if let Some(layer) = measured.layer.as_deref().filter(|_| measured.measured.is_some()).and_then(|id| catalog.layer(id)) {
+                (caution(view.lang, layer.layer().provenance))
+            }
             dl.areas {
                 dt { (view.say("目标", "Target")) }
                 dd { span.figure { (direction) " " (figure(target.value)) " " (unit) } " " span.small { (target.period.from) " – " (until) } }
@@ -47,8 +56,9 @@ fn target_card(view: &View, measured: &MeasuredTarget) -> Markup {
                             span.figure { (figure(now.value)) " " (unit) }
                             @if let Some(share) = now.share { " · " (percent(share)) }
                             p.small {
-                                (basis_word(view.lang, now.basis)) " · " (count(now.count)) (view.say(" 个要素 · 尚差 ", " items · remaining "))
-                                (figure(now.remaining)) " " (unit)
+                                (basis_word(view.lang, now.basis)) " · " (count(now.count)) (view.say(" 个要素 · ", " items · "))
+                                @if now.remaining.is_sign_negative() { (view.say("超出 ", "exceeded by ")) } @else { (view.say("尚差 ", "remaining ")) }
+                                (figure(now.remaining.abs())) " " (unit)
                             }
                         }
                         None => p { (none()) " " (view.say("工作区没有可量算的数据", "nothing in the workspace measures it")) },
@@ -112,7 +122,7 @@ pub(in super::super) fn facts_page(view: &View, document: &Value, offered: &[Rep
         (sources(view, &list("sources")))
     };
     let title = view.say("事实", "Facts").to_owned();
-    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, body })
+    view.answer(&Page { title, crumbs: Vec::new(), offered, badge: None, step: None, body })
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
@@ -121,7 +131,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 fn facts(view: &View, facts: &[Value]) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label=(view.say("事实，可滚动", "Facts, scrollable")) {
+        div.scroll.wrap role="region" tabindex="0" aria-label=(view.say("事实，可滚动", "Facts, scrollable")) {
             table {
                 thead { tr {
                     th scope="col" { "№" }
@@ -190,7 +200,7 @@ fn conflict_of(view: &View, conflict: &Value) -> Markup {
 
 fn sources(view: &View, sources: &[Value]) -> Markup {
     html! {
-        div.scroll role="region" tabindex="0" aria-label=(view.say("来源，可滚动", "Sources, scrollable")) {
+        div.scroll.wrap role="region" tabindex="0" aria-label=(view.say("来源，可滚动", "Sources, scrollable")) {
             table {
                 thead { tr {
                     th scope="col" { "№" }

@@ -26,7 +26,9 @@ const SMALLEST: f64 = 2.5;
 const MOST_WRITTEN: usize = 40_000;
 const MOST_READ: usize = 4_000_000;
 /// A map of one position is so wide, degrees.
-const NARROWEST: f64 = 0.004;
+const NARROWEST: f64 = 0.0006;
+/// A map of single positions is so wide.
+const AROUND_A_POINT: f64 = 0.02;
 
 /// A feature to be drawn.
 pub(super) struct Drawn<'a> {
@@ -63,8 +65,9 @@ impl Frame {
         // Lengths of a degree on the ellipsoid, by their usual series; good to a metre.
         let metres_across = 111_412.84 * phi.cos() - 93.5 * (3.0 * phi).cos();
         let metres_along = 111_132.95 - 559.85 * (2.0 * phi).cos();
-        let width = (inner.max.x - inner.min.x).max(NARROWEST) * metres_across;
-        let height = (inner.max.y - inner.min.y).max(NARROWEST) * metres_along;
+        let least = if inner.min == inner.max { AROUND_A_POINT } else { NARROWEST };
+        let width = (inner.max.x - inner.min.x).max(least) * metres_across;
+        let height = (inner.max.y - inner.min.y).max(least) * metres_along;
         let free = 1.0 - 2.0 * MARGIN;
         let metres = (width / (WIDTH * free)).max(height / (HEIGHT * free));
         let (across, along) = (metres_across / metres, metres_along / metres);
@@ -127,10 +130,11 @@ pub(super) fn draw(lang: Lang, features: Vec<Drawn<'_>>, whole: Option<Bounds>) 
         // The table beside it, or the list of coordinates, says the same to those who do not see it.
         svg.map viewBox=(view_box) aria-hidden="true" focusable="false" {
             rect width=(WIDTH) height=(HEIGHT) fill="#fbfcfa" {}
-            (graticule(&frame))
+            (lines(&frame))
             (PreEscaped(&drawn))
             (scale_bar(&frame))
-            @if let Some(whole) = whole { (locator(&frame, &whole)) }
+            (labels(&frame))
+            @if let Some(whole) = whole { (locator(&frame, &whole, &placed)) }
         }
     };
     Some(Sketch { svg, notes: notes_of(lang, &tally) })
@@ -256,28 +260,49 @@ fn round_below(length: f64) -> f64 {
         }
 }
 
-fn graticule(frame: &Frame) -> Markup {
-    // About four lines across.
-    let step = round_below(WIDTH / frame.across / 2.5).min(30.0);
+/// The step of the graticule in degrees, about four lines across.
+fn step(frame: &Frame) -> f64 {
+    round_below(WIDTH / frame.across / 2.5).min(30.0)
+}
+
+/// The multiples of a step within a range, not endlessly many.
+fn multiples(step: f64, from: f64, to: f64) -> impl Iterator<Item = f64> {
+    let first = (from / step).ceil() as i64;
+    let last = (to / step).floor() as i64;
+    (first..=last.min(first.saturating_add(20))).map(move |number| number as f64 * step)
+}
+
+fn lines(frame: &Frame) -> Markup {
+    let step = step(frame);
+    html! {
+        g stroke="#d3dad5" stroke-width="0.7" {
+            @for degrees in multiples(step, frame.bounds.min.x, frame.bounds.max.x) {
+                @let x = format!("{:.1}", (degrees - frame.bounds.min.x) * frame.across);
+                line x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
+            }
+            @for degrees in multiples(step, frame.bounds.min.y, frame.bounds.max.y) {
+                @let y = format!("{:.1}", (frame.bounds.max.y - degrees) * frame.along);
+                line x1="0" x2=(WIDTH) y1=(y) y2=(y) {}
+            }
+        }
+    }
+}
+
+/// The degrees of the graticule's lines, above the features.
+fn labels(frame: &Frame) -> Markup {
+    let step = step(frame);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
-    let lines = |from: f64, to: f64| {
-        let first = (from / step).ceil() as i64;
-        let last = (to / step).floor() as i64;
-        (first..=last.min(first + 20)).map(move |number| number as f64 * step)
-    };
     let east = |degrees: f64| format!("{:.decimals$}°{}", degrees.abs(), if degrees < 0.0 { 'W' } else { 'E' });
     let north = |degrees: f64| format!("{:.decimals$}°{}", degrees.abs(), if degrees < 0.0 { 'S' } else { 'N' });
     html! {
-        g stroke="#d3dad5" stroke-width="0.7" fill="#59665f" font-size="11" {
-            @for degrees in lines(frame.bounds.min.x, frame.bounds.max.x) {
+        g fill="#45514b" font-size="11" stroke="#fbfcfa" stroke-width="3" paint-order="stroke" {
+            @for degrees in multiples(step, frame.bounds.min.x, frame.bounds.max.x) {
                 @let x = format!("{:.1}", (degrees - frame.bounds.min.x) * frame.across);
-                line x1=(x) x2=(x) y1="0" y2=(HEIGHT) {}
-                text x=(x) y=(HEIGHT - 5.0) dx="3" stroke="none" { (east(degrees)) }
+                text x=(x) y=(HEIGHT - 5.0) dx="3" { (east(degrees)) }
             }
-            @for degrees in lines(frame.bounds.min.y, frame.bounds.max.y) {
+            @for degrees in multiples(step, frame.bounds.min.y, frame.bounds.max.y) {
                 @let y = format!("{:.1}", (frame.bounds.max.y - degrees) * frame.along);
-                line x1="0" x2=(WIDTH) y1=(y) y2=(y) {}
-                text x="4" y=(y) dy="-3" stroke="none" { (north(degrees)) }
+                text x="4" y=(y) dy="-3" { (north(degrees)) }
             }
         }
     }
@@ -300,24 +325,36 @@ fn scale_bar(frame: &Frame) -> Markup {
 }
 
 /// Where the map lies in the box of its layer; nothing where it shows most of it.
-fn locator(frame: &Frame, whole: &Bounds) -> Markup {
+fn locator(frame: &Frame, whole: &Bounds, placed: &[(Bounds, Drawn<'_>)]) -> Markup {
     const LARGEST: f64 = 84.0;
     let (width, height) = ((whole.max.x - whole.min.x) * frame.across, (whole.max.y - whole.min.y) * frame.along);
     let shrink = LARGEST / width.max(height);
     if !shrink.is_finite() || (width < WIDTH * 1.5 && height < HEIGHT * 1.5) {
         return html! {};
     }
-    let left = WIDTH - 10.0 - width * shrink;
+    // In the corner where it hides the fewest features; the scale bar has the fourth.
+    let (far, low) = (WIDTH - 10.0 - width * shrink, HEIGHT - 24.0 - height * shrink);
+    let hidden = |(left, top): &(f64, f64)| {
+        let (right, bottom) = (left + width * shrink, top + height * shrink);
+        let is_under = |bounds: &Bounds| {
+            let (a, b) = (frame.place(bounds.min), frame.place(bounds.max));
+            a.x <= right && b.x >= *left && b.y <= bottom && a.y >= *top
+        };
+        placed.iter().filter(|(bounds, _)| is_under(bounds)).count()
+    };
+    let Some((left, top)) = [(far, 10.0), (10.0, 10.0), (10.0, low)].into_iter().min_by_key(hidden) else {
+        return html! {};
+    };
     let place = |at: Coord| Coord {
         x: left + (at.x - whole.min.x) * frame.across * shrink,
-        y: 10.0 + (whole.max.y - at.y) * frame.along * shrink,
+        y: top + (whole.max.y - at.y) * frame.along * shrink,
     };
     let (a, b) = (place(frame.bounds.min), place(frame.bounds.max));
     let text = |value: f64| format!("{value:.1}");
     let (x, right) = (a.x.max(left), b.x.min(left + width * shrink));
-    let (y, bottom) = (b.y.max(10.0), a.y.min(10.0 + height * shrink));
+    let (y, bottom) = (b.y.max(top), a.y.min(top + height * shrink));
     html! {
-        rect x=(text(left)) y="10" width=(text(width * shrink)) height=(text(height * shrink)) fill="#fff" fill-opacity="0.9"
+        rect x=(text(left)) y=(text(top)) width=(text(width * shrink)) height=(text(height * shrink)) fill="#fff" fill-opacity="0.9"
             stroke="#7c8a83" stroke-dasharray="3 2" {}
         rect x=(text(x)) y=(text(y)) width=(text((right - x).max(3.0))) height=(text((bottom - y).max(3.0))) fill="#c0392b" {}
     }

@@ -85,7 +85,7 @@ impl Reader {
             p { a href=(view.href("/collections")) { (view.say("回到图层列表", "To the list of layers")) } }
             p.small { (view.say("代码 ", "code ")) code { (told.code) } " · " (view.say("请求号 ", "request ")) code { (told.request_id) } }
         };
-        let page = Page { title: title.to_owned(), crumbs: Vec::new(), offered: &[], badge: None, body };
+        let page = Page { title: title.to_owned(), crumbs: Vec::new(), offered: &[], badge: None, step: None, body };
         let mut response = view.answer(&page);
         *response.status_mut() = status;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

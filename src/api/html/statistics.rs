@@ -43,7 +43,7 @@ pub(in super::super) fn statistics_page(
     let crumbs =
         vec![(view.say("图层", "Layers").to_owned(), "/collections".to_owned()), (layer_title, collection.path())];
     let badge = Some(badge(view.lang, layer.provenance));
-    view.answer(&Page { title, crumbs, offered, badge, body })
+    view.answer(&Page { title, crumbs, offered, badge, step: Some(view.say("统计", "Statistics")), body })
 }
 
 /// Zones that are not what land is by law say so too.
@@ -112,10 +112,11 @@ fn table(view: &View, collection: &Collection, answer: &Statistics) -> Markup {
     let layer = collection.state.layer();
     let keys: Vec<&str> =
         answer.groups.first().map_or(Vec::new(), |group| group.key.0.iter().map(|(name, _)| name.as_str()).collect());
+    let groups = in_order(layer, &keys, &answer.groups);
     let has_overlap = answer.groups.iter().any(|group| !group.overlap.is_zero());
     let has_unmeasured = answer.groups.iter().any(|group| group.unmeasured > 0);
     html! {
-        div.scroll role="region" tabindex="0" aria-label=(view.say("统计表，可滚动", "Statistics, scrollable")) {
+        div.scroll.fit role="region" tabindex="0" aria-label=(view.say("统计表，可滚动", "Statistics, scrollable")) {
             table.sums {
                 thead { tr {
                     @if keys.is_empty() { th scope="col" { (view.say("图层", "Layer")) } }
@@ -128,7 +129,7 @@ fn table(view: &View, collection: &Collection, answer: &Statistics) -> Markup {
                 } }
                 tbody {
                     @if !keys.is_empty() {
-                        @for group in &answer.groups {
+                        @for group in groups {
                             tr {
                                 @for (place, (name, value)) in group.key.0.iter().enumerate() {
                                     @let shown = key_value(view, collection, name, value);
@@ -157,6 +158,22 @@ fn table(view: &View, collection: &Collection, answer: &Statistics) -> Markup {
             }
         }
     }
+}
+
+/// Groups by one coded property stand in the order of its code list, as in the legend of the map.
+fn in_order<'g>(layer: &Layer, keys: &[&str], groups: &'g [Group]) -> Vec<&'g Group> {
+    let mut ordered: Vec<&Group> = groups.iter().collect();
+    let field = match keys {
+        [key] => layer.schema.position(key).map(|column| &layer.schema.fields[column]),
+        _ => None,
+    };
+    if let Some(field) = field.filter(|field| !field.codes.is_empty()) {
+        ordered.sort_by_key(|group| {
+            let shown = group.key.shown(&field.name);
+            field.codes.iter().position(|code| Some(&code.value) == shown.as_ref()).unwrap_or(usize::MAX)
+        });
+    }
+    ordered
 }
 
 fn unmeasured(group: &Group) -> Markup {

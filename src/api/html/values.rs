@@ -18,6 +18,8 @@ use super::lang::Lang;
 
 /// Characters of a text that a cell of a table shows; the page of the feature shows all.
 const CELL: usize = 160;
+/// Characters of a text that stays on one line.
+const SHORT: usize = 24;
 
 /// Puts separators between the thousands of a decimal number given as text.
 pub(super) fn grouped(number: &str) -> String {
@@ -50,13 +52,10 @@ pub(super) fn count(number: impl TryInto<u64>) -> String {
     grouped(&number.try_into().unwrap_or(u64::MAX).to_string())
 }
 
-/// A fraction as hundredths with two decimals or more, by moving the point of its digits.
+/// A fraction as hundredths, by moving the point of its digits: none is lost, at least two stand behind it.
 pub(super) fn percent(fraction: Decimal) -> String {
-    let moved = (fraction * Decimal::ONE_HUNDRED).normalize();
-    let mut moved = moved;
-    if moved.scale() < 2 {
-        moved.rescale(2);
-    }
+    let mut moved = fraction * Decimal::ONE_HUNDRED;
+    moved.rescale(fraction.scale().saturating_sub(2).max(2));
     format!("{} %", figure(moved))
 }
 
@@ -105,6 +104,12 @@ pub(super) fn value(lang: Lang, field: &Field, value: ValueRef<'_>, in_cell: boo
         ValueRef::Text(text) => written(lang, text, in_cell),
         _ => html! { (text) },
     }
+}
+
+/// A cell of a table; what is long may break.
+pub(super) fn cell(lang: Lang, field: &Field, given: ValueRef<'_>) -> Markup {
+    let is_long = matches!(given, ValueRef::Text(text) if text.chars().count() > SHORT);
+    html! { td.num[is_number(field)].long[is_long] { (value(lang, field, given, true)) } }
 }
 
 /// Text of the data: isolated, whole or cut, a link where it is an address of the web.
@@ -260,6 +265,7 @@ mod tests {
         }
         assert_eq!(percent("0.5".parse().unwrap()), "50.00 %");
         assert_eq!(percent("1.23456".parse().unwrap()), "123.456 %");
+        assert_eq!(percent("0.022210".parse().unwrap()), "2.2210 %");
     }
 
     #[test]
