@@ -48,10 +48,14 @@ fn serve(base_url: &str, prepare: impl FnOnce(&std::path::Path)) -> (Router, tem
     (router(AppState::new(Arc::new(planner), config)), folder)
 }
 
+fn seed(path: &std::path::Path) {
+    let seeded = Planner::seed(path, &mut |_| ()).unwrap();
+    assert!(seeded.features > 5000);
+}
+
 /// The demonstration workspace, made once for all tests of this file, which only read it.
 fn demo() -> Router {
     static APP: OnceLock<(Router, tempfile::TempDir)> = OnceLock::new();
-    let seed = |path: &std::path::Path| drop(Planner::seed(path, &mut |_| ()).unwrap());
     APP.get_or_init(|| serve("http://mutu.test", seed)).0.clone()
 }
 
@@ -500,7 +504,7 @@ fn every_link_of_the_pages_leads_somewhere() {
 
 #[test]
 fn links_keep_the_path_under_which_a_proxy_serves() {
-    let (app, _folder) = serve("https://gis.example.cn/mutu", |path| drop(Planner::seed(path, &mut |_| ()).unwrap()));
+    let (app, _folder) = serve("https://gis.example.cn/mutu", seed);
     let page = ask(app, "/collections/parks/items", &[("accept", BROWSER)]);
     for tag in tags(&page.body) {
         let link = ["href", "src", "action"].iter().find_map(|name| attribute(&tag, name));

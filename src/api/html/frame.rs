@@ -95,7 +95,8 @@ impl View {
     }
 
     fn with_lang(&self, link: String) -> String {
-        if self.query.value("lang").is_none() {
+        // The map at the root keeps its language itself.
+        if self.query.value("lang").is_none() || link.trim_start_matches(self.root.as_str()) == "/" {
             return link;
         }
         let (path, place) = link.split_once('#').map_or((link.as_str(), None), |(path, place)| (path, Some(place)));
