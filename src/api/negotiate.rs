@@ -50,13 +50,6 @@ pub(super) const STYLE: Representation = Representation {
     also: &["application/json"],
 };
 
-/// `f` of a resource that has JSON only.
-pub(super) const F_JSON: Parameter = Parameter {
-    name: "f",
-    about: "The representation; it goes before the Accept header.",
-    schema: r#"{"type":"string","enum":["json"]}"#,
-};
-
 /// `f` of a resource that people read too.
 pub(super) const F_READABLE: Parameter = Parameter {
     name: "f",

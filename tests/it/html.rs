@@ -22,7 +22,7 @@ use tower::ServiceExt;
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 
 /// Everything that people can read beside the map.
-const READABLE: [&str; 12] = [
+const READABLE: [&str; 17] = [
     "/conformance",
     "/api",
     "/collections",
@@ -33,6 +33,11 @@ const READABLE: [&str; 12] = [
     "/collections/parcels/items",
     "/collections/parcels/items/1",
     "/collections/parcels/statistics",
+    "/collections/parcels/tiles",
+    "/collections/parcels/tiles/WebMercatorQuad",
+    "/tileMatrixSets",
+    "/tileMatrixSets/WebMercatorQuad",
+    "/styles",
     "/targets",
     "/facts",
 ];

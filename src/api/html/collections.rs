@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use crate::{
     catalog::{Catalog, LayerState},
+    domain::layer::GeometryClass,
     engine::table::Row,
     ground::shape::Shape,
 };
@@ -125,6 +126,9 @@ pub(in super::super) fn collection_page(
             a href=(view.href(&format!("{path}/schema"))) { (view.say("字段说明", "Schema")) }
             a href=(view.href(&format!("{path}/queryables"))) { (view.say("可筛选字段", "Queryables")) }
             a href=(view.href(&format!("{path}/sortables"))) { (view.say("可排序字段", "Sortables")) }
+            @if layer.geometry != GeometryClass::None {
+                a href=(view.href(&format!("{path}/tiles"))) { (view.say("瓦片", "Tiles")) }
+            }
         }
         div.beside {
             @if let Some(sketch) = &sketch {

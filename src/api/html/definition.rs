@@ -19,6 +19,8 @@ pub(in super::super) fn definition_page(view: &View, document: &Value, offered: 
             (view.say("机器可读的定义：", "For programs: "))
             a href=(view.here(&[("f", Some("json"))])) { "OpenAPI " (text(document, "openapi")) }
             " · " a href=(view.href("/conformance")) { (view.say("符合性", "Conformance")) }
+            " · " a href=(view.href("/tileMatrixSets")) { (view.say("瓦片方案", "Tile matrix sets")) }
+            " · " a href=(view.href("/styles")) { (view.say("地图样式", "Map styles")) }
             " · " (view.say("服务地址 ", "base URL ")) code { (view.address("")) }
         }
         @for tag in document["tags"].as_array().into_iter().flatten() {

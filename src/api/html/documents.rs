@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     super::{collection::Collection, negotiate::Representation},
-    frame::{Page, View},
-    values::{badge, layer_title, none, written},
+    frame::{Page, View, way_to},
+    values::{badge, none, written},
 };
 
 /// The conformance classes, by standard.
@@ -88,10 +88,7 @@ pub(in super::super) fn schema_page(
             }
         }
     };
-    let crumbs = vec![
-        (view.say("图层", "Layers").to_owned(), "/collections".to_owned()),
-        (layer_title(view.lang, layer), collection.path()),
-    ];
+    let crumbs = way_to(view, collection);
     let badge = Some(badge(view.lang, layer.provenance));
     view.answer(&Page { title: title.to_owned(), crumbs, offered, badge, step: None, body })
 }

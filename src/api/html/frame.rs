@@ -9,10 +9,12 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     super::{
         AppState,
+        collection::Collection,
         negotiate::{HTML, Representation},
         query::{Asked, Query},
     },
     lang::Lang,
+    values::layer_title,
 };
 
 /// One request for a page: language, and where in the server it is.
@@ -28,7 +30,7 @@ pub(in super::super) struct View {
 }
 
 /// A step of the way to a page: its title and path.
-pub(super) type Crumb = (String, String);
+pub(in super::super) type Crumb = (String, String);
 
 /// A page without its frame.
 pub(super) struct Page<'a> {
@@ -76,6 +78,14 @@ impl View {
     /// A link as [`Self::href`], to be followed in whichever representation the path itself names.
     pub(super) fn file(&self, path: &str) -> String {
         format!("{}{path}", self.root)
+    }
+
+    /// The link within this server that an absolute address names; `None` for one elsewhere.
+    pub(super) fn local(&self, address: &str) -> Option<String> {
+        let path = address.strip_prefix(&self.base_url).filter(|path| path.starts_with('/'))?;
+        // A file's name has an ending, and a file no language.
+        let last = path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        Some(if last.contains('.') { self.file(path) } else { self.href(path) })
     }
 
     /// The address by which programs elsewhere reach a path.
@@ -203,6 +213,12 @@ impl View {
             }
         }
     }
+}
+
+/// The way to a page about a layer.
+pub(in super::super) fn way_to(view: &View, collection: &Collection) -> Vec<Crumb> {
+    let layers = (view.say("图层", "Layers").to_owned(), "/collections".to_owned());
+    vec![layers, (layer_title(view.lang, collection.state.layer()), collection.path())]
 }
 
 /// Text for a place that takes no markup, isolated from the direction of what surrounds it (FSI, PDI).

@@ -19,6 +19,7 @@ mod lang;
 mod map;
 mod problem;
 mod statistics;
+mod tree;
 mod values;
 
 use axum::{
@@ -29,13 +30,14 @@ use axum::{
 pub(super) use collections::{collection_page, collections_page};
 pub(super) use definition::definition_page;
 pub(super) use documents::{conformance_page, schema_page};
-pub(super) use frame::View;
+pub(super) use frame::{View, way_to};
 pub(super) use item::{ItemPage, item_page};
 pub(super) use items::{ItemsPage, PAGE_LIMIT, PAGE_MAX, items_page};
 pub(super) use knowledge::{facts_page, targets_page};
 pub(super) use lang::{LANG, Lang};
 pub(super) use problem::{Reader, Told};
 pub(super) use statistics::statistics_page;
+pub(super) use tree::document_page;
 
 use super::{
     negotiate::Representation,

@@ -25,9 +25,11 @@ use super::{
         AppState,
         collection::{self, Collection},
         error::ApiError,
-        negotiate::{F_JSON, JSON, STYLE},
+        html::{self, View},
+        negotiate::{HTML, JSON, Representation, STYLE},
         query::{Asked, Parameter},
     },
+    common::READABLE,
     tile_sets::{checked_layer, has_tiles},
 };
 
@@ -60,6 +62,9 @@ const PALETTE: [&str; 14] = [
     "#004488", "#44aa99", "#882255", "#ddcc77",
 ];
 
+/// What the list of styles can be written as.
+const OFFERED: &[Representation] = &[JSON, HTML];
+
 /// The path of a style.
 pub(super) fn path_of(id: &str) -> String {
     collection::path_of(id).replacen("/collections/", "/styles/", 1)
@@ -67,7 +72,7 @@ pub(super) fn path_of(id: &str) -> String {
 
 /// `GET /styles`.
 pub(in super::super) async fn list_styles(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let style = |id: &str, title: &str, title_en: &str| {
         json!({
             "id": id, "title": title, "title_en": title_en,
@@ -80,7 +85,13 @@ pub(in super::super) async fn list_styles(State(state): State<AppState>, asked: 
         .chain(layers.map(|layer| style(layer.id.as_str(), &layer.title, &layer.title_en)))
         .collect();
     let links = json!([{ "rel": "self", "href": state.link("/styles"), "type": "application/json" }]);
-    wanted.json(&json!({ "default": ALL, "styles": styles, "links": links }))
+    let document = json!({ "default": ALL, "styles": styles, "links": links });
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let title = lang.say("地图样式", "Map styles").to_owned();
+        return Ok(html::document_page(&view, (title, Vec::new()), &document, OFFERED));
+    }
+    wanted.json(&document)
 }
 
 /// `GET /styles/{style}`.

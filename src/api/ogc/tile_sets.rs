@@ -22,12 +22,19 @@ use super::{
         collection::Collection,
         crs::CRS84,
         error::ApiError,
-        negotiate::{F_JSON, JSON, TILEJSON, negotiate},
+        html::{self, LANG, Lang, View},
+        negotiate::{HTML, JSON, Representation, TILEJSON, negotiate},
         query::{Asked, Parameter, Query},
         spatial::{FILTER, FILTER_CRS, FILTER_LANG},
     },
+    common::READABLE,
     tiles::{CLASS, PROPERTIES, recipe_of},
 };
+
+/// What the documents of this module can be written as.
+const OFFERED: &[Representation] = &[JSON, HTML];
+/// What a tile set can be written as.
+const SET_OFFERED: &[Representation] = &[JSON, TILEJSON, HTML];
 
 /// The last zoom that TileJSON offers: clients enlarge its tiles, whose unit is below four centimetres.
 pub(super) const LAST_ZOOM: u8 = 18;
@@ -35,7 +42,7 @@ pub(super) const LAST_ZOOM: u8 = 18;
 const F_TILE_SET: Parameter = Parameter {
     name: "f",
     about: "The representation; it goes before the Accept header.",
-    schema: r#"{"type":"string","enum":["json","tilejson"]}"#,
+    schema: r#"{"type":"string","enum":["json","tilejson","html"]}"#,
 };
 
 const F_TILEJSON: Parameter = Parameter {
@@ -46,7 +53,7 @@ const F_TILEJSON: Parameter = Parameter {
 
 /// Parameters of a tile set: those of its tiles, which its links then carry.
 pub(in super::super) const TILE_SET_PARAMETERS: &[Parameter] =
-    &[F_TILE_SET, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
+    &[F_TILE_SET, LANG, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
 /// Parameters of TileJSON.
 pub(in super::super) const TILEJSON_PARAMETERS: &[Parameter] =
     &[F_TILEJSON, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
@@ -79,7 +86,7 @@ pub(in super::super) async fn list_tile_matrix_sets(
     State(state): State<AppState>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let sets = TileMatrixSet::ALL.map(|set| {
         let href = state.link(&set_path(set));
         // Clients look for the definition under either relation.
@@ -90,7 +97,13 @@ pub(in super::super) async fn list_tile_matrix_sets(
         })
     });
     let links = json!([{ "rel": "self", "href": state.link("/tileMatrixSets"), "type": "application/json" }]);
-    wanted.json(&json!({ "tileMatrixSets": sets, "links": links }))
+    let document = json!({ "tileMatrixSets": sets, "links": links });
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let title = lang.say("瓦片方案", "Tile matrix sets").to_owned();
+        return Ok(html::document_page(&view, (title, Vec::new()), &document, OFFERED));
+    }
+    wanted.json(&document)
 }
 
 /// `GET /tileMatrixSets/{set}`.
@@ -99,7 +112,7 @@ pub(in super::super) async fn read_tile_matrix_set(
     Path(set): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let set = set_named(&set)?;
     let matrix = |zoom: u8| {
         let (columns, rows) = set.size(zoom);
@@ -121,6 +134,11 @@ pub(in super::super) async fn read_tile_matrix_set(
     if set == TileMatrixSet::WebMercatorQuad {
         definition["wellKnownScaleSet"] = json!("http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible");
     }
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let way = vec![(lang.say("瓦片方案", "Tile matrix sets").to_owned(), "/tileMatrixSets".to_owned())];
+        return Ok(html::document_page(&view, (set.id().to_owned(), way), &definition, OFFERED));
+    }
     wanted.json(&definition)
 }
 
@@ -134,7 +152,7 @@ pub(in super::super) async fn list_tile_sets(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[F_JSON], &[JSON])?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let collection = Collection::find(&state, &layer)?;
     checked_layer(&collection)?;
     let path = format!("{}/tiles", collection.path());
@@ -155,7 +173,13 @@ pub(in super::super) async fn list_tile_sets(
         })
     });
     let links = json!([{ "rel": "self", "href": state.link(&path), "type": "application/json" }]);
-    wanted.json(&json!({ "tilesets": sets, "links": links }))
+    let document = json!({ "tilesets": sets, "links": links });
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let title = lang.say("瓦片集", "Tile sets").to_owned();
+        return Ok(html::document_page(&view, (title, html::way_to(&view, &collection)), &document, OFFERED));
+    }
+    wanted.json(&document)
 }
 
 /// `GET /collections/{layer}/tiles/{set}`.
@@ -166,14 +190,22 @@ pub(in super::super) async fn read_tile_set(
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, TILE_SET_PARAMETERS, |name| collection.has_property(name))?;
-    let wanted = negotiate(&query, &asked.headers, &[JSON, TILEJSON])?;
+    let wanted = negotiate(&query, &asked.headers, SET_OFFERED)?;
+    let lang = Lang::of(&query, &asked.headers)?;
     checked_layer(&collection)?;
     let set = set_named(&set)?;
     let described = Described { state: &state, collection: &collection, set, query: &query };
     if *wanted == TILEJSON {
         return wanted.json(&described.tilejson()?);
     }
-    wanted.json(&described.metadata()?)
+    let metadata = described.metadata()?;
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let mut way = html::way_to(&view, &collection);
+        way.push((lang.say("瓦片集", "Tile sets").to_owned(), format!("{}/tiles", collection.path())));
+        return Ok(html::document_page(&view, (set.id().to_owned(), way), &metadata, SET_OFFERED));
+    }
+    wanted.json(&metadata)
 }
 
 /// `GET /collections/{layer}/tiles/{set}/tilejson.json`.
@@ -214,7 +246,7 @@ impl Described<'_> {
 
     /// The address of tiles, with the parameters that this description was asked with.
     fn template(&self, matrix: &str, row: &str, column: &str) -> String {
-        let query = self.query.with(&[("f", None)]);
+        let query = self.query.with(&[("f", None), ("lang", None)]);
         let query = if query.is_empty() { query } else { format!("?{query}") };
         self.state.link(&format!("{}/{matrix}/{row}/{column}{query}", self.path()))
     }
