@@ -22,13 +22,13 @@ export const BASE = (() => {
   return url.replace(/\/$/, '');
 })();
 
-/** A browser with a fresh profile; `webgl: false` is a machine that cannot draw the map. */
-export async function openBrowser({ webgl = true } = {}) {
+/** A browser with a fresh profile; `webgl: false` is a machine that cannot draw the map, `script: false` one where no page's script runs. */
+export async function openBrowser({ webgl = true, script = true } = {}) {
   const executablePath = process.env.MUTU_CHROMIUM ?? '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`no browser at ${executablePath}: apt-get install chromium`);
   const profile = mkdtempSync(join(tmpdir(), 'mutu-e2e-'));
   const drawing = webgl ? DRAWING : ['--disable-gpu', '--disable-3d-apis'];
-  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...ARGS, ...drawing], viewport: SIZES.wide, locale: 'zh-CN' });
+  const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args: [...ARGS, ...drawing], viewport: SIZES.wide, locale: 'zh-CN', javaScriptEnabled: script });
   context.setDefaultTimeout(PATIENCE);
   return {
     context,

@@ -11,6 +11,8 @@ export const en: Record<Key, string> = {
   'app.map': 'Map',
   'app.panel': 'Panel',
   'app.controls': 'Display settings',
+  'app.pages': 'Data',
+  'app.pages.note': 'All layers, items and statistics as pages',
   'app.hashUnread': 'Part of the link was not understood and is ignored: {parts}',
   'app.missingLayers': 'The link names layers that this workspace does not have: {layers}',
   'app.dismiss': 'Dismiss',

@@ -9,6 +9,8 @@ export const zh = {
   'app.map': '地图',
   'app.panel': '面板',
   'app.controls': '显示设置',
+  'app.pages': '数据',
+  'app.pages.note': '以网页查看全部图层、要素与统计',
   'app.hashUnread': '链接中有一部分未能识别，已忽略：{parts}',
   'app.missingLayers': '链接中的图层不在此工作区：{layers}',
   'app.dismiss': '关闭提示',
