@@ -48,7 +48,9 @@ fn main() {
     let source = Source { layer: state.layer(), table: state.table(), selection: None };
     let recipe = Recipe::new(state.layer(), None, None).expect("the usual recipe");
     let start = Instant::now();
-    state.table().segments().iter().for_each(|segment| drop(black_box(segment.dots())));
+    state.table().segments().iter().for_each(|segment| {
+        let _ = black_box(segment.dots());
+    });
     println!("{} features, dots measured in {:.0} ms", state.table().len(), start.elapsed().as_secs_f64() * 1e3);
     println!("zoom  features   drawn    marks  cell      bytes  dropped  CPU ms");
     for zoom in 8..=16 {

@@ -112,7 +112,7 @@ impl Content<'_> {
     }
 
     /// Bytes that the features take without their properties; never less than they do.
-    pub(super) fn bare_bytes(&self) -> usize {
+    pub(super) fn bare_bytes(&self, has_class: bool) -> usize {
         let mut bytes = 64 + self.layer.id.as_str().len();
         for drawn in self.drawn {
             bytes += 14 + varint(drawn.id as u64);
@@ -126,7 +126,9 @@ impl Content<'_> {
                 }
             }
         }
-        bytes + self.marks.len() * mark_bytes(self.cell) + self.marks.iter().filter(|mark| mark.count == 1).count() * 6
+        bytes
+            + self.marks.len() * mark_bytes(self.cell, has_class)
+            + self.marks.iter().filter(|mark| mark.count == 1).count() * 6
     }
 
     /// Bytes that a property takes on all features that have it.
@@ -163,10 +165,10 @@ impl Content<'_> {
     }
 }
 
-/// Bytes of a mark of several features.
-pub(super) const fn mark_bytes(cell: u32) -> usize {
+/// Bytes of a mark of several features, with its class and how many have it, or without.
+pub(super) const fn mark_bytes(cell: u32, has_class: bool) -> usize {
     // Deltas of 64 and more take two bytes.
-    if cell < 64 { 28 } else { 31 }
+    (if cell < 64 { 24 } else { 27 }) + if has_class { 4 } else { 0 }
 }
 
 /// Bytes of a feature with so many vertices, roughly: enough to choose a cell.

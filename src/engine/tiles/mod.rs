@@ -167,7 +167,7 @@ impl Source<'_> {
                 let most = 16 + (seen.size * 8.0) as usize / (1_usize << level);
                 bytes += drawn_bytes(vertices.min(most));
             }
-            if bytes + marks * mark_bytes(cell) > recipe.budget() {
+            if bytes + marks * mark_bytes(cell, recipe.class().is_some()) > recipe.budget() {
                 return false;
             }
         }
@@ -241,7 +241,7 @@ fn covers_much(bounds: &Bounds, extent: Option<Bounds>) -> bool {
 /// Encodes a tile with as many properties as its bytes allow.
 fn write(content: &Content<'_>, recipe: &Recipe) -> Result<(Vec<u8>, Vec<Attribute>), encode::EncodeError> {
     let must_stay = |attribute: &Attribute| recipe.class().map(Attribute::Stored) == Some(*attribute);
-    let mut left = recipe.budget().saturating_sub(content.bare_bytes());
+    let mut left = recipe.budget().saturating_sub(content.bare_bytes(recipe.class().is_some()));
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     for attribute in recipe.attributes() {
         let bytes = content.attribute_bytes(*attribute);
