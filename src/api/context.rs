@@ -16,6 +16,7 @@ use super::{
     AppState,
     error::ApiError,
     html::{Reader, Told},
+    protocol,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,7 +40,7 @@ pub(super) async fn attend(State(state): State<AppState>, request: Request, next
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reader = Reader::of(&state.config.base_url, request.method(), request.uri(), request.headers());
     let start = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = protocol::conform(request, next).await;
     let problem = problem_of(&mut response);
     if let Some(error) = &problem {
         let allow = response.headers_mut().remove(header::ALLOW);

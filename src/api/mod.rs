@@ -29,11 +29,12 @@ use std::{
 };
 
 use axum::{Router, middleware, routing::get};
+use tower::util::MapResponseLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
         CompressionLayer, Predicate,
-        predicate::{DefaultPredicate, NotForContentType},
+        predicate::{DefaultPredicate, NotForContentType, SizeAbove},
     },
     cors::CorsLayer,
 };
@@ -73,6 +74,9 @@ impl AppState {
         format!("{}{path}", self.config.base_url)
     }
 }
+
+/// Smaller bodies, in bytes, fit into one packet whole: compressing them saves nothing.
+const LEAST_COMPRESSED: u64 = 860;
 
 /// The whole interface, ready to be served or to be called in a test.
 pub fn router(state: AppState) -> Router {
@@ -115,11 +119,13 @@ pub fn router(state: AppState) -> Router {
     // The router that matches paths names the methods there are; what surrounds requests stands outside of it.
     let routes = Router::new()
         .fallback_service(routes)
-        .layer(CatchPanicLayer::custom(context::on_panic))
-        .layer(middleware::from_fn(protocol::conform))
-        .layer(middleware::from_fn_with_state(around, context::attend))
-        .layer(CompressionLayer::new().compress_when(is_worth_compressing()))
-        .layer(middleware::from_fn(protocol::name_coding));
+        // Outermost first; all at once, as each call of `layer` costs a box and a copy of what is inside per request.
+        .layer((
+            MapResponseLayer::new(protocol::name_coding),
+            CompressionLayer::new().compress_when(is_worth_compressing()),
+            middleware::from_fn_with_state(around, context::attend),
+            CatchPanicLayer::custom(context::on_panic),
+        ));
     match cors {
         Some(cors) => routes.layer(cors),
         None => routes,
@@ -128,7 +134,8 @@ pub fn router(state: AppState) -> Router {
 
 /// Everything but small answers, images, and files that are packed already or that clients read in parts.
 fn is_worth_compressing() -> impl Predicate {
-    DefaultPredicate::new()
+    SizeAbove::new(LEAST_COMPRESSED)
+        .and(DefaultPredicate::new())
         .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("application/geopackage+sqlite3"))
         .and(NotForContentType::const_new("application/flatgeobuf"))

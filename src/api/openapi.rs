@@ -10,7 +10,7 @@ use super::{
     error::ApiError,
     export::{EXPORT_PARAMETERS, FILES},
     html::{self, View},
-    negotiate::{F_JSON, F_READABLE, HTML, OPENAPI, Representation},
+    negotiate::{F_READABLE, HTML, OPENAPI, Representation},
     ogc::{
         common::READABLE,
         features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},

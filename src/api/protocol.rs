@@ -124,8 +124,7 @@ async fn hashed(response: Response) -> Result<(Response, String), Response> {
 }
 
 /// Outside the compression: a strong tag names the coding of the bytes that are sent.
-pub(super) async fn name_coding(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn name_coding<B>(mut response: Response<B>) -> Response<B> {
     let headers = response.headers();
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     if let (Some(coding), Some(tag)) = (text(header::CONTENT_ENCODING), text(header::ETAG)) {

@@ -227,6 +227,28 @@ impl Table {
         }
     }
 
+    /// Brings features that are about to be read near the processor: in the order of memory their loads overlap,
+    /// where in the order of ids each would be waited for.
+    pub fn read_ahead(&self, rows: &[Row]) {
+        let mut ordered = rows.to_vec();
+        ordered.sort_unstable();
+        let mut seen = 0;
+        for row in ordered {
+            let segment = self.segment(row);
+            // Four coordinates are a line of the cache.
+            let coords = segment.shape(row.row).map_or(&[][..], |shape| shape.coords());
+            seen ^= coords.iter().step_by(4).fold(0, |seen, at| seen ^ at.x.to_bits());
+            for column in segment.columns() {
+                seen ^= match column.at(row.row as usize) {
+                    ValueRef::Text(text) => text.bytes().next().map_or(0, u64::from),
+                    ValueRef::Null => 1,
+                    _ => 0,
+                };
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
     /// The smallest box around all features.
     #[must_use]
     pub fn extent(&self) -> Option<Bounds> {

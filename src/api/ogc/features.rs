@@ -259,6 +259,7 @@ fn show_page(view: &View, page: &Page, writer: &FeatureWriter) -> Response {
 
 fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<Vec<u8>, ApiError> {
     let table = page.collection.state.table();
+    table.read_ahead(&page.rows);
     let mut out = Vec::with_capacity(1024 + page.rows.len() * 1000);
     out.extend_from_slice(b"{\"type\":\"FeatureCollection\",\"features\":[");
     for (number, row) in page.rows.iter().enumerate() {
