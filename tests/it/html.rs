@@ -92,7 +92,9 @@ fn ask(app: Router, path: &str, headers: &[(&str, &str)]) -> Answer {
     runtime.block_on(async {
         let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        // Files are not looked into here.
+        let body = String::from_utf8_lossy(&bytes).into_owned();
         Answer { status, headers, body }
     })
 }
@@ -473,6 +475,25 @@ fn an_unchanged_page_is_not_sent_again_and_languages_are_not_mistaken_for_one_an
     let style = ask(demo(), "/pages.css", &[]);
     assert_eq!((style.status, style.header("content-type")), (StatusCode::OK, "text/css; charset=utf-8"));
     assert!(!style.header("etag").is_empty() && !style.body.contains("http"));
+}
+
+#[test]
+fn files_hold_everything_that_the_page_is_about_and_nothing_else() {
+    let page = browse("/collections/parcels/items?status=收储实施&sortby=-area_m2&limit=5&lang=en", "zh");
+    let tags = tags(&page.body);
+    let files: Vec<String> = tags
+        .iter()
+        .filter(|tag| attribute(tag, "download").is_some())
+        .map(|tag| unescaped(attribute(tag, "href").unwrap()))
+        .collect();
+    assert_eq!(files.len(), 6, "{files:?}");
+    let matched = json_of("/collections/parcels/items?status=收储实施&limit=1")["numberMatched"].as_u64().unwrap();
+    assert!(matched > 5);
+    for file in files {
+        let answer = ask(demo(), &file, &[("accept", BROWSER)]);
+        assert_eq!(answer.status, StatusCode::OK, "{file}");
+        assert_eq!(answer.header("ogc-numberreturned"), matched.to_string(), "{file}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{
         crs::offered,
         negotiate::Representation,
     },
+    downloads::downloads,
     frame::{Page, View},
     item::crs_title,
     items::{legend, shapes},
@@ -130,6 +131,7 @@ pub(in super::super) fn collection_page(
                 a href=(view.href(&format!("{path}/tiles"))) { (view.say("瓦片", "Tiles")) }
             }
         }
+        (downloads(view, layer))
         div.beside {
             @if let Some(sketch) = &sketch {
                 figure {

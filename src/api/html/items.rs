@@ -15,6 +15,7 @@ use crate::{
 
 use super::{
     super::{collection::Collection, negotiate::Representation, query::Query},
+    downloads::downloads,
     frame::{Page, View, isolated},
     lang::Lang,
     map::{Drawn, NO_COLOR, Sketch, USUAL_COLOR, draw, safe_color},
@@ -77,6 +78,7 @@ pub(in super::super) fn items_page(view: &View, page: &ItemsPage<'_>) -> Respons
                 (table(view, page))
             }
             @if let Some(token) = &page.next { p { (next_link(view, token)) } }
+            (downloads(view, layer))
         }
     };
     let crumbs = vec![

@@ -11,6 +11,7 @@
 mod collections;
 mod definition;
 mod documents;
+mod downloads;
 mod frame;
 mod item;
 mod items;
