@@ -10,6 +10,7 @@ from harness import HERE, WORK, Failed, demand, python, run
 PHASES = "examples,coverage,fuzzing,stateful"
 SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "120"))
 EXAMPLES = 40
+HOOKS = {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def keeps_its_word(served):
@@ -21,7 +22,7 @@ def keeps_its_word(served):
                "--continue-on-failure", "--no-color"]
     start = time.monotonic()
     # 1 is what it ends with where a check failed; anything else is its own fault.
-    said = run(command, timeout=SECONDS * 3, cwd=served.folder, ends=(0, 1))
+    said = run(command, timeout=SECONDS * 3, cwd=served.folder, ends=(0, 1), env=HOOKS)
     report.write_text(said)
     operations = re.search(r"Tested: (\d+)", said)
     cases = re.search(r"(\d+) generated", said)
