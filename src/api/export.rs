@@ -8,7 +8,7 @@
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::Response,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -76,9 +76,8 @@ const fn file(
     Representation { names, media_type, also }
 }
 
-/// The formats beside GeoJSON. What answers with one of them calls [`respond`].
-pub(super) const FILES: &[Representation] = &OFFERED_FILES;
-const OFFERED_FILES: [Representation; 5] = [
+/// The formats beside GeoJSON. What answers with one of them calls [`send`].
+pub(super) const FILES: [Representation; 5] = [
     file(&["geojsonseq"], "application/geo+json-seq", &[]),
     file(&["csv"], "text/csv", &[]),
     file(&["flatgeobuf"], "application/flatgeobuf", &["application/vnd.flatgeobuf"]),
@@ -86,7 +85,7 @@ const OFFERED_FILES: [Representation; 5] = [
     file(&["shapefile"], "application/zip", &["application/x-zip-compressed", "application/x-shapefile"]),
 ];
 const OFFERED: &[Representation] = &{
-    let [sequence, csv, flatgeobuf, geopackage, shapefile] = OFFERED_FILES;
+    let [sequence, csv, flatgeobuf, geopackage, shapefile] = FILES;
     [GEOJSON, sequence, csv, flatgeobuf, geopackage, shapefile]
 };
 
@@ -119,7 +118,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Reads what a query says of a format.
-    pub(super) fn read(query: &Query, format: &'static Format, method: &Method) -> Result<Self, ApiError> {
+    pub(super) fn read(query: &Query, format: &'static Format, headers_only: bool) -> Result<Self, ApiError> {
         let refused = |name: &str, only: &str| {
             let detail = format!("parameter {name:?}: {} has no choice there, only {only} has", format.name);
             ApiError::bad_parameter(name, "bad-value", detail)
@@ -144,7 +143,7 @@ impl Wanted {
             areas: flag(query, "areas", true)?,
             excel: flag(query, "excel", false)?,
             limit: None,
-            headers_only: method == Method::HEAD,
+            headers_only,
         })
     }
 }
@@ -165,7 +164,6 @@ fn flag(query: &Query, name: &str, usual: bool) -> Result<bool, ApiError> {
 pub(super) async fn export_layer(
     State(state): State<AppState>,
     Path(layer): Path<String>,
-    method: Method,
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
@@ -173,21 +171,36 @@ pub(super) async fn export_layer(
     let representation = negotiate(&query, &asked.headers, OFFERED)?;
     let format =
         format_of(representation).ok_or_else(|| ApiError::internal("a format is offered that is not there"))?;
-    let wanted = Wanted::read(&query, format, &method)?;
-    let tag = weak_tag((state.start, &layer, collection.state.changed(), asked.uri.query(), format.media_type));
+    let wanted = Wanted::read(&query, format, asked.headers_only)?;
+    send(&state, collection, (query, EXPORT_PARAMETERS), &asked, wanted).await
+}
+
+/// The features that a query of some known parameters selects as a file, or "unchanged".
+///
+/// # Errors
+/// As [`respond`]; 400 where the query makes no sense.
+pub(super) async fn send(
+    state: &AppState,
+    collection: Collection,
+    (query, known): (Query, &'static [Parameter]),
+    asked: &Asked,
+    wanted: Wanted,
+) -> Result<Response, ApiError> {
+    let layer = collection.state.layer().id.as_str();
+    let tag = weak_tag((state.start, layer, collection.state.picture(), asked.uri.query(), wanted.format.media_type));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
-    let select = move || selection(&collection, &query, EXPORT_PARAMETERS).map(|selection| (collection, selection));
+    let select = move || selection(&collection, &query, known).map(|selection| (collection, selection));
     let (collection, selection) = tokio::task::spawn_blocking(select).await.map_err(ApiError::internal)??;
-    Ok(tagged(respond(&state, &collection, selection, wanted).await?, &tag))
+    Ok(tagged(respond(state, &collection, selection, wanted).await?, &tag))
 }
 
 /// The answer with features of a layer as a file, all where there is no selection, by id.
 ///
 /// # Errors
 /// 400 where the format or an option cannot hold what is asked for, 503 where too many exports are under way.
-pub(super) async fn respond(
+async fn respond(
     state: &AppState,
     collection: &Collection,
     selection: Option<Selection>,

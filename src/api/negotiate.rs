@@ -64,6 +64,14 @@ pub(super) const F_ITEMS: Parameter = Parameter {
     schema: r#"{"type":"string","enum":["json","geojson","html"]}"#,
 };
 
+/// `f` of a page of features.
+pub(super) const F_PAGE: Parameter = Parameter {
+    name: "f",
+    about: "The representation; it goes before the Accept header. GeoJSON and HTML come in pages; the others are files with \
+            all features that match, or the first by id where there is a limit.",
+    schema: r#"{"type":"string","enum":["json","geojson","html","geojsonseq","csv","flatgeobuf","geopackage","shapefile"]}"#,
+};
+
 /// The representation that a request wants of those that a resource has, the usual one first.
 ///
 /// # Errors

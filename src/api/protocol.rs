@@ -19,6 +19,10 @@ const LARGEST_HASHED: u64 = 4 << 20;
 /// What compression appends to tags.
 const CODINGS: [&str; 2] = ["-gzip", "-br"];
 
+/// Marks a request of which only the headers will be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadersOnly;
+
 /// A weak tag for an answer that equal inputs make equal but for its time stamp.
 pub(super) fn weak_tag(inputs: impl Hash) -> String {
     format!("W/\"{:016x}\"", hash_of(inputs))
@@ -39,7 +43,8 @@ pub(super) fn unchanged(headers: &HeaderMap, tag: &str) -> Option<Response> {
     let matched = held.flat_map(|list| list.split(',')).map(str::trim).find(matches)?;
     let tag = if matched == "*" { tag } else { matched };
     let tag = HeaderValue::from_str(tag).ok()?;
-    Some((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response())
+    let again = HeaderValue::from_static("no-cache");
+    Some((StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, again)]).into_response())
 }
 
 /// A tag without weakness and coding: `If-None-Match` compares weakly.
@@ -63,6 +68,7 @@ pub(super) async fn conform(mut request: Request, next: Next) -> Response {
     if method == Method::HEAD {
         // Answered as a GET whose body is not sent: else its headers could not say what a GET would.
         *request.method_mut() = Method::GET;
+        request.extensions_mut().insert(HeadersOnly);
     }
     let held = request.headers().get(header::IF_NONE_MATCH).is_some().then(|| request.headers().clone());
     let mut response = next.run(request).await;

@@ -32,13 +32,16 @@ pub(super) struct Asked {
     pub(super) uri: Uri,
     /// All headers.
     pub(super) headers: HeaderMap,
+    /// Whether the body will not be sent.
+    pub(super) headers_only: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers) })
+        let headers_only = parts.extensions.get::<protocol::HeadersOnly>().is_some();
+        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers), headers_only })
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn read_statistics(
         return Ok(tidied);
     }
     // Zones come from other layers: any edit may change the answer.
-    let tag = weak_tag((collection.catalog.seq(), &layer, asked.uri.query(), wanted.media_type, lang));
+    let tag = weak_tag((state.start, collection.catalog.seq(), &layer, asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }

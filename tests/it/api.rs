@@ -19,7 +19,12 @@ fn the_api_document_is_the_reviewed_one() {
 fn every_path_of_the_api_document_answers_and_refuses_unknown_parameters() {
     let document = json_of("/api");
     for path in document["paths"].as_object().unwrap().keys() {
-        let concrete = path.replace("{layer}", "parcels").replace("{id}", "1").replace("{style}", "parcels");
+        let concrete = path
+            .replace("{layer}", "parcels")
+            .replace("{id}", "1")
+            .replace("{set}", "WebMercatorQuad")
+            .replace("{tileMatrix}/{tileRow}/{tileCol}", "10/445/833")
+            .replace("{style}", "parcels").replace("{style}", "parcels");
         let concrete = concrete.replace("{set}", "WebMercatorQuad").replace("{tileMatrix}", "0");
         let concrete = concrete.replace("{tileRow}", "0").replace("{tileCol}", "0");
         assert_eq!(get(&concrete).status, StatusCode::OK, "{concrete}");

@@ -123,7 +123,7 @@ fn tags(page: &str) -> Vec<Tag> {
         if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
             continue;
         }
-        let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
         rest = &rest[name.len()..];
         let mut attributes = Vec::new();
         loop {

@@ -6,8 +6,11 @@ use crate::domain::layer::{GeometryClass, Layer};
 
 use super::{super::collection::path_of, frame::View};
 
+/// What people call a format, its word in `f`, and a further parameter with its value.
+type Offer = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
 /// Formats by what people call them, and how they are asked for.
-const FILES: [(&str, &str, Option<(&str, &str)>); 6] = [
+const FILES: [Offer; 6] = [
     ("GeoJSON", "geojson", None),
     ("CSV (Excel)", "csv", Some(("excel", "true"))),
     ("GeoPackage", "geopackage", None),

@@ -219,7 +219,7 @@ fn path_of(frame: &Frame, shape: &ShapeRef<'_>, tally: &mut Tally) -> String {
             let p = frame.place(*at);
             let is_end = number == 0 || number + 1 == ring.len();
             let moved = last.is_none_or(|last| (p.x - last.x).abs() + (p.y - last.y).abs() >= TOLERANCE);
-            if !moved && !(is_end && !is_surface) {
+            if !moved && (!is_end || is_surface) {
                 tally.skipped += usize::from(!is_end);
                 continue;
             }

@@ -100,10 +100,7 @@ pub(super) fn value(lang: Lang, field: &Field, value: ValueRef<'_>, in_cell: boo
     if let Some(title) = code_title(lang, field, value) {
         return html! { bdi { (title) } @if title != text { " " code.code { bdi { (text) } } } };
     }
-    match value {
-        ValueRef::Text(text) => written(lang, text, in_cell),
-        _ => html! { (text) },
-    }
+    if let ValueRef::Text(text) = value { written(lang, text, in_cell) } else { html! { (text) } }
 }
 
 /// A cell of a table; what is long may break.

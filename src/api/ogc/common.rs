@@ -141,6 +141,7 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
             link("http://www.opengis.net/def/rel/ogc/1.0/sortables", &format!("{path}/sortables"),
                  "application/schema+json"),
             link("statistics", &format!("{path}/statistics"), "application/json"),
+            link("enclosure", &format!("{path}/export?f=geopackage"), "application/geopackage+sqlite3"),
         ],
     });
     if let Some(links) = described["links"].as_array_mut().filter(|_| tile_sets::has_tiles(layer)) {

@@ -21,8 +21,9 @@ use super::{
         collection::Collection,
         crs::{AnswerCrs, CRS},
         error::ApiError,
+        export::{self, FILES, Wanted, format_of},
         html::{self, ItemPage, ItemsPage, LANG, Lang, View},
-        negotiate::{F_ITEMS, GEOJSON, HTML, Representation, negotiate},
+        negotiate::{F_ITEMS, F_PAGE, GEOJSON, HTML, Representation, negotiate},
         protocol::{hash_of, tagged, weak_tag},
         query::{Asked, Parameter, Query},
         spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG, selection},
@@ -48,6 +49,11 @@ pub(super) const CONFORMANCE: &[&str] = &[
 const SMALL_PAGE: usize = 2000;
 /// What a page of features can be written as.
 const OFFERED: &[Representation] = &[GEOJSON, HTML];
+/// What features can be answered as: pages, and files that hold all of them.
+const OFFERED_PAGES: &[Representation] = &{
+    let [sequence, csv, flatgeobuf, geopackage, shapefile] = FILES;
+    [GEOJSON, HTML, sequence, csv, flatgeobuf, geopackage, shapefile]
+};
 const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 
 const LIMIT: Parameter = Parameter {
@@ -79,7 +85,7 @@ const TOKEN: Parameter = Parameter {
 
 /// Parameters of the items of a layer.
 pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
-    &[F_ITEMS, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
+    &[F_PAGE, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
 /// Parameters of one item.
 pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, LANG, CRS, PROPERTIES];
 
@@ -104,7 +110,10 @@ pub(in super::super) async fn list_items(
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
-    let wanted = negotiate(&query, &asked.headers, OFFERED)?;
+    let wanted = negotiate(&query, &asked.headers, OFFERED_PAGES)?;
+    if FILES.contains(wanted) {
+        return as_file(&state, collection, query, &asked, wanted).await;
+    }
     let lang = Lang::of(&query, &asked.headers)?;
     let view = (*wanted == HTML).then(|| View::new(&state, &asked, &query, lang));
     if let Some(tidied) = view.as_ref().and_then(|view| html::tidied(view, &query)) {
@@ -114,12 +123,12 @@ pub(in super::super) async fn list_items(
     let limit = if view.is_some() {
         limit.unwrap_or(html::PAGE_LIMIT).min(html::PAGE_MAX)
     } else {
-        limit.unwrap_or(DEFAULT_LIMIT)
+        limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
     };
     check_datetime(&query)?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
-    let tag = weak_tag((state.start, &layer, collection.state.changed(), asked.uri.query(), wanted.media_type, lang));
+    let tag = weak_tag((state.start, &layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
@@ -141,6 +150,27 @@ pub(in super::super) async fn list_items(
     } else {
         tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
     }
+}
+
+/// The features as a file: all that match, or the first by id up to the limit; never a page that looks like all.
+async fn as_file(
+    state: &AppState,
+    collection: Collection,
+    query: Query,
+    asked: &Asked,
+    wanted: &Representation,
+) -> Result<Response, ApiError> {
+    for name in ["sortby", "properties", "token", "lang"] {
+        if query.value(name).is_some() {
+            let detail = format!("parameter {name:?}: a file holds whole features by id; leave it out or say f=json");
+            return Err(ApiError::bad_parameter(name, "not-of-files", detail));
+        }
+    }
+    check_datetime(&query)?;
+    let format = format_of(wanted).ok_or_else(|| ApiError::internal("a format is offered that is not there"))?;
+    let mut wanted = Wanted::read(&query, format, asked.headers_only)?;
+    wanted.limit = limit_of(&query)?;
+    export::send(state, collection, (query, ITEMS_PARAMETERS), asked, wanted).await
 }
 
 /// `GET /collections/{layer}/items/{id}`.
@@ -220,7 +250,7 @@ fn limit_of(query: &Query) -> Result<Option<usize>, ApiError> {
         return Err(wrong());
     }
     // A number beyond the range of the type is larger than the maximum all the same.
-    let limit = text.parse::<usize>().unwrap_or(usize::MAX).min(MAX_LIMIT);
+    let limit = text.parse::<usize>().unwrap_or(usize::MAX);
     if limit == 0 { Err(wrong()) } else { Ok(Some(limit)) }
 }
 

@@ -1,7 +1,7 @@
-//! MapLibre styles (OGC API - Styles 20-009, draft): one for each layer and one for all, in the colours of the plan.
+//! `MapLibre` styles (OGC API - Styles 20-009, draft): one for each layer and one for all, in the colours of the plan.
 //!
 //! A style names everything by absolute addresses of this server and nothing elsewhere: no glyphs and no sprites.
-//! MapLibre 6 draws its letters from the fonts of the machine. Colours come from the code lists of the layers' schemas
+//! `MapLibre` 6 draws its letters from the fonts of the machine. Colours come from the code lists of the layers' schemas
 //! where these give them; else from a palette that colour-blind eyes can tell apart.
 
 use axum::{
@@ -33,7 +33,7 @@ use super::{
     tile_sets::{checked_layer, has_tiles},
 };
 
-/// The media type of MapLibre styles.
+/// The media type of `MapLibre` styles.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.mapbox.style+json";
 /// The style of all layers: no layer can have this name.
 const ALL: &str = "_all";
@@ -206,7 +206,7 @@ impl Look<'_> {
             .map(|(at, code)| (code.value.as_str(), code.color.as_deref().unwrap_or(PALETTE[at % PALETTE.len()])))
     }
 
-    /// The colour as an expression of MapLibre's.
+    /// The colour as an expression of `MapLibre`'s.
     fn color(&self) -> Value {
         let pairs: Vec<Value> = self.colors().flat_map(|(value, color)| [json!(value), json!(color)]).collect();
         match self.class {

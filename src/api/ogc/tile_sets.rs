@@ -1,5 +1,5 @@
 //! OGC API - Tiles (20-057): what tiles there are. Tile matrix sets (17-083r4), the tile sets of a layer with their
-//! limits and strategy, and TileJSON 3.0.
+//! limits and strategy, and `TileJSON` 3.0.
 
 use axum::{
     extract::{Path, State},
@@ -36,7 +36,7 @@ const OFFERED: &[Representation] = &[JSON, HTML];
 /// What a tile set can be written as.
 const SET_OFFERED: &[Representation] = &[JSON, TILEJSON, HTML];
 
-/// The last zoom that TileJSON offers: clients enlarge its tiles, whose unit is below four centimetres.
+/// The last zoom that `TileJSON` offers: clients enlarge its tiles, whose unit is below four centimetres.
 pub(super) const LAST_ZOOM: u8 = 18;
 
 const F_TILE_SET: Parameter = Parameter {
@@ -54,7 +54,7 @@ const F_TILEJSON: Parameter = Parameter {
 /// Parameters of a tile set: those of its tiles, which its links then carry.
 pub(in super::super) const TILE_SET_PARAMETERS: &[Parameter] =
     &[F_TILE_SET, LANG, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
-/// Parameters of TileJSON.
+/// Parameters of `TileJSON`.
 pub(in super::super) const TILEJSON_PARAMETERS: &[Parameter] =
     &[F_TILEJSON, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
 
@@ -308,7 +308,7 @@ impl Described<'_> {
         Ok(metadata)
     }
 
-    /// TileJSON 3.0.0.
+    /// `TileJSON` 3.0.0.
     fn tilejson(&self) -> Result<Value, ApiError> {
         if self.set != TileMatrixSet::WebMercatorQuad {
             let detail = format!(

@@ -1,7 +1,7 @@
 //! OGC API - Tiles (20-057): the tiles themselves, as Mapbox Vector Tile.
 //!
 //! A tile without features is an empty answer with status 200, not 204: the certificate suite counts anything else as
-//! a failure within a layer's limits, a body of no bytes is a right vector tile, and MapLibre draws nothing for it.
+//! a failure within a layer's limits, a body of no bytes is a right vector tile, and `MapLibre` draws nothing for it.
 //!
 //! An edit shows at the next request (`no-cache`), and a tile that it did not touch is "unchanged": the tag is made
 //! from the tile's bytes, which depend on its content alone.

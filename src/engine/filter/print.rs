@@ -64,7 +64,7 @@ fn write(out: &mut String, expr: &Expr, outside: Bond) {
         Node::List(items) => listed(out, items, |out, item| write(out, item, Bond::Any)),
         Node::Interval(ends) => {
             *out += "INTERVAL";
-            listed(out, ends.as_slice(), write_end);
+            listed(out, ends.as_slice(), |out, end| write_end(out, end.as_ref()));
         }
         Node::Op(op, args) => {
             let bond = bond_of(op);
@@ -181,7 +181,7 @@ fn write_name(out: &mut String, name: &str) {
     }
 }
 
-fn write_end(out: &mut String, end: &Option<Expr>) {
+fn write_end(out: &mut String, end: Option<&Expr>) {
     match end {
         None => *out += "'..'",
         Some(end) => match instant_text(&end.node) {

@@ -20,7 +20,7 @@ use super::super::{
     find::{Place, place_in},
 };
 
-/// Units beside a tile that its geometry reaches: a sixty-fourth of its side, eight pixels of MapLibre's.
+/// Units beside a tile that its geometry reaches: a sixty-fourth of its side, eight pixels of `MapLibre`'s.
 pub const BUFFER: u32 = 64;
 
 /// Geometry of a feature in a tile, in one allocation that is reused.
@@ -117,7 +117,9 @@ impl Snapper {
         for path in shape.rings() {
             let mut line = std::mem::take(&mut self.ring);
             line.clear();
-            path.iter().for_each(|at| push_new(&mut line, self.snap(*at)));
+            for at in path {
+                push_new(&mut line, self.snap(*at));
+            }
             has_length |= line.len() > 1;
             self.cut_line(&line, out);
             self.ring = line;
@@ -175,7 +177,9 @@ impl Snapper {
                 let outer = number == 0;
                 let mut snapped = std::mem::take(&mut self.ring);
                 snapped.clear();
-                ring.iter().for_each(|at| push_new(&mut snapped, self.snap(*at)));
+                for at in ring {
+                    push_new(&mut snapped, self.snap(*at));
+                }
                 if snapped.len() > 1 && snapped.first() == snapped.last() {
                     snapped.pop();
                 }

@@ -98,7 +98,9 @@ impl Maker {
                 _ => self.rings(),
             };
             for ring in rings {
-                ring.into_iter().for_each(|c| shape.push(c));
+                for c in ring {
+                    shape.push(c);
+                }
                 shape.end_ring();
             }
             shape.end_part();

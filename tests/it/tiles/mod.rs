@@ -64,7 +64,7 @@ fn value_of(value: &MvtValueRef<'_>) -> Value {
 }
 
 fn paths_of(commands: &[u32], kind: i32) -> Vec<Vec<(i64, i64)>> {
-    let (mut paths, mut path): (Vec<Vec<(i64, i64)>>, Vec<(i64, i64)>) = (Vec::new(), Vec::new());
+    let (mut paths, mut path) = (Vec::new(), Vec::<(i64, i64)>::new());
     let (mut x, mut y, mut at) = (0_i64, 0_i64, 0);
     let unzigzag = |value: u32| i64::from(value >> 1) ^ -i64::from(value & 1);
     while at < commands.len() {

@@ -335,7 +335,7 @@ fn points_and_lines_are_told_once_and_keep_their_kind() {
         .map(|i| {
             let mut line = Shape::new(ShapeKind::LineString);
             (0..4).for_each(|k| {
-                line.push(Coord { x: place(i).x + f64::from(k) * 0.004, y: place(i).y + f64::from(k % 2) * 0.003 })
+                line.push(Coord { x: place(i).x + f64::from(k) * 0.004, y: place(i).y + f64::from(k % 2) * 0.003 });
             });
             line.end_ring();
             line.end_part();
