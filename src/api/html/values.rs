@@ -100,7 +100,11 @@ pub(super) fn value(lang: Lang, field: &Field, value: ValueRef<'_>, in_cell: boo
     if let Some(title) = code_title(lang, field, value) {
         return html! { bdi { (title) } @if title != text { " " code.code { bdi { (text) } } } };
     }
-    if let ValueRef::Text(text) = value { written(lang, text, in_cell) } else { html! { (text) } }
+    if let ValueRef::Text(text) = value {
+        written(lang, text, in_cell)
+    } else {
+        html! { (text) }
+    }
 }
 
 /// A cell of a table; what is long may break.

@@ -20,7 +20,7 @@ use super::super::{
     find::{Place, place_in},
 };
 
-/// Units beside a tile that its geometry reaches: a sixty-fourth of its side, eight pixels of `MapLibre`'s.
+/// Units beside a tile that its geometry reaches: a sixty-fourth of its side, eight pixels of a map.
 pub const BUFFER: u32 = 64;
 
 /// Geometry of a feature in a tile, in one allocation that is reused.

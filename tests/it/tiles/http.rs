@@ -102,7 +102,7 @@ impl Server {
     pub(super) fn tiles(&self, layer: &str, set: &str, matrix: u8) -> Vec<(u64, u64)> {
         let metadata = self.get(&format!("/collections/{layer}/tiles/{set}")).json();
         let limits = metadata["tileMatrixSetLimits"].as_array().unwrap();
-        let limits = limits.iter().find(|l| l["tileMatrix"] == matrix).unwrap();
+        let limits = limits.iter().find(|l| l["tileMatrix"].as_str() == Some(&*matrix.to_string())).unwrap();
         let number = |name: &str| limits[name].as_u64().unwrap();
         (number("minTileRow")..=number("maxTileRow"))
             .flat_map(|row| (number("minTileCol")..=number("maxTileCol")).map(move |column| (row, column)))

@@ -1,6 +1,6 @@
-//! Vector tiles: what they hold against the source, decoded by others' code.
+//! Vector tiles: what they hold against the source, in its strategy and over HTTP. What three further decoders read
+//! in tiles stands in `tests/clients/with_tiles.py`.
 
-mod decoders;
 mod http;
 mod strategy;
 
@@ -64,7 +64,8 @@ fn value_of(value: &MvtValueRef<'_>) -> Value {
 }
 
 fn paths_of(commands: &[u32], kind: i32) -> Vec<Vec<(i64, i64)>> {
-    let (mut paths, mut path) = (Vec::new(), Vec::<(i64, i64)>::new());
+    let mut paths: Vec<Vec<(i64, i64)>> = Vec::new();
+    let mut path: Vec<(i64, i64)> = Vec::new();
     let (mut x, mut y, mut at) = (0_i64, 0_i64, 0);
     let unzigzag = |value: u32| i64::from(value >> 1) ^ -i64::from(value & 1);
     while at < commands.len() {
