@@ -2,7 +2,7 @@
 
 use crate::{
     engine::filter::Selection,
-    planner::{AskError, Which, select},
+    planner::{self, AskError, Which, select},
 };
 
 use super::{
@@ -71,15 +71,24 @@ pub(super) fn selection(
     known: &[Parameter],
 ) -> Result<Option<Selection>, ApiError> {
     let properties: Vec<(&str, &str)> = query.others(known).collect();
-    let which = Which {
+    select(&collection.state, &which(query, &properties)).map_err(ApiError::from)
+}
+
+/// Refuses a filter that makes no sense of a layer, without asking it: for what only passes filters on.
+pub(super) fn check_filter(collection: &Collection, query: &Query, known: &[Parameter]) -> Result<(), ApiError> {
+    let properties: Vec<(&str, &str)> = query.others(known).collect();
+    planner::check_filter(&collection.state, &which(query, &properties)).map_err(ApiError::from)
+}
+
+fn which<'q>(query: &'q Query, properties: &'q [(&'q str, &'q str)]) -> Which<'q> {
+    Which {
         filter: query.value("filter"),
         filter_lang: query.value("filter-lang"),
         filter_crs: query.value("filter-crs"),
         bbox: query.value("bbox"),
         bbox_crs: query.value("bbox-crs"),
-        properties: &properties,
-    };
-    select(&collection.state, &which).map_err(ApiError::from)
+        properties,
+    }
 }
 
 impl From<AskError> for ApiError {

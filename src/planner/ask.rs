@@ -94,6 +94,14 @@ pub fn select(state: &LayerState, which: &Which<'_>) -> Result<Option<Selection>
     })
 }
 
+/// Whether a question's filter and properties make sense of a layer, without asking it.
+///
+/// # Errors
+/// [`AskError`] names the parameter at fault.
+pub fn check_filter(state: &LayerState, which: &Which<'_>) -> Result<(), AskError> {
+    filter_of(state, which).map(drop)
+}
+
 /// Whether a feature, moved to a CRS, shares a point with a box in it.
 fn touches_in(crs: &Crs, bounds: &Bounds, state: &LayerState, row: Row) -> bool {
     let Some(shape) = state.table().shape(row) else { return false };

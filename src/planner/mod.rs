@@ -35,7 +35,7 @@ use crate::{
     store::{Reader, Receipt, StoreError, Workspace},
 };
 
-pub use ask::{AskError, Which, select};
+pub use ask::{AskError, Which, check_filter, select};
 pub use check::{Checkup, FoundFault};
 pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};

@@ -298,6 +298,33 @@ fn what_nobody_can_read_is_not_acceptable_and_f_goes_before_accept() {
 }
 
 #[test]
+fn items_asked_for_as_a_file_are_all_of_them_and_no_page() {
+    let total = json_of("/collections/parcels")["itemCount"].as_u64().unwrap() as usize;
+    let lines = |answer: &crate::http::Answer| String::from_utf8_lossy(&answer.body).lines().count();
+    for (path, accept, rows) in [
+        ("/collections/parcels/items?f=csv", "*/*", total),
+        ("/collections/parcels/items", "text/csv", total),
+        ("/collections/parcels/items?f=csv&limit=12", "*/*", 12),
+        ("/collections/parcels/items?f=geojsonseq&town=址山镇", "*/*", usize::MAX),
+    ] {
+        let answer = send(Method::GET, path, &[("accept", accept)]);
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let matched: usize = answer.header("ogc-numbermatched").parse().unwrap();
+        if rows == usize::MAX {
+            assert_eq!(lines(&answer), matched, "{path}");
+            assert_eq!(json_of("/collections/parcels/items?limit=1&town=址山镇")["numberMatched"], matched);
+        } else {
+            // One line of names, and values without line breaks.
+            assert_eq!((lines(&answer), matched), (rows + 1, total), "{path}");
+        }
+    }
+    for name in ["sortby=town", "properties=town", "token=00"] {
+        let refused = get(&format!("/collections/parcels/items?f=csv&{name}"));
+        assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::BAD_REQUEST, &Value::from("not-of-files")));
+    }
+}
+
+#[test]
 fn a_head_says_what_a_get_would() {
     for path in ["/collections", "/collections/parcels/items?limit=5", "/collections/parcels/items/7"] {
         let (get, head) = (send(Method::GET, path, &[]), send(Method::HEAD, path, &[]));

@@ -11,7 +11,12 @@ use axum::{
 
 use crate::{
     config::{DEFAULT_LIMIT, MAX_LIMIT},
-    domain::{calendar, geojson::write_text},
+    domain::{
+        calendar,
+        geojson::write_text,
+        layer::Layer,
+        schema::{Field, FieldType},
+    },
     engine::{sort::Order, table::Row},
 };
 
@@ -65,8 +70,9 @@ const LIMIT: Parameter = Parameter {
 
 const DATETIME: Parameter = Parameter {
     name: "datetime",
-    about: "A moment or an interval (RFC 3339, open ends as ..). No layer has a temporal property: every feature matches, \
-            as OGC 17-069r4 /req/core/fc-time-response says.",
+    about: "A moment, or an interval (RFC 3339, open ends as ..). Where the layer has no column of dates every feature \
+            matches, as OGC 17-069r4 /req/core/fc-time-response says. Where it has some, an interval is refused, as nobody \
+            says which of them is meant: filter names one.",
     schema: r#"{"type":"string"}"#,
 };
 
@@ -125,7 +131,7 @@ pub(in super::super) async fn list_items(
     } else {
         limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
     };
-    check_datetime(&query)?;
+    check_datetime(&query, collection.state.layer())?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
     let tag = weak_tag((state.start, &layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
@@ -166,7 +172,7 @@ async fn as_file(
             return Err(ApiError::bad_parameter(name, "not-of-files", detail));
         }
     }
-    check_datetime(&query)?;
+    check_datetime(&query, collection.state.layer())?;
     let format = format_of(wanted).ok_or_else(|| ApiError::internal("a format is offered that is not there"))?;
     let mut wanted = Wanted::read(&query, format, asked.headers_only)?;
     wanted.limit = limit_of(&query)?;
@@ -214,8 +220,8 @@ fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
-/// Refuses what is neither a moment nor an interval.
-fn check_datetime(query: &Query) -> Result<(), ApiError> {
+/// Refuses what is neither a moment nor an interval, and an interval where nobody says of what.
+fn check_datetime(query: &Query, layer: &Layer) -> Result<(), ApiError> {
     let Some(text) = query.value("datetime") else { return Ok(()) };
     let moment = |part: &str| {
         calendar::parse_date_time(part).or_else(|_| calendar::parse_date(part).map(|day| i64::from(day) * 86_400_000))
@@ -229,6 +235,18 @@ fn check_datetime(query: &Query) -> Result<(), ApiError> {
             _ => false,
         },
     };
+    let is_date = |field: &&Field| matches!(field.kind, FieldType::Date | FieldType::DateTime);
+    let dates: Vec<&str> = layer.schema.fields.iter().filter(is_date).map(|field| field.name.as_str()).collect();
+    if let (true, true, Some(first)) = (is_good, text.contains('/'), dates.first()) {
+        // GDAL writes a condition on any one column of dates so, and takes the answer for that condition's.
+        let detail = format!(
+            "parameter \"datetime\": layer {} has dates of several meanings ({}); say which, such as filter={first} >= \
+             DATE('2024-01-01')",
+            layer.id,
+            dates.join(", ")
+        );
+        return Err(ApiError::bad_parameter("datetime", "ambiguous-time", detail));
+    }
     if is_good {
         return Ok(());
     }

@@ -25,7 +25,7 @@ use super::{
         html::{self, LANG, Lang, View},
         negotiate::{HTML, JSON, Representation, TILEJSON, negotiate},
         query::{Asked, Parameter, Query},
-        spatial::{FILTER, FILTER_CRS, FILTER_LANG},
+        spatial::{FILTER, FILTER_CRS, FILTER_LANG, check_filter},
     },
     common::READABLE,
     tiles::{CLASS, PROPERTIES, recipe_of},
@@ -190,6 +190,7 @@ pub(in super::super) async fn read_tile_set(
 ) -> Result<Response, ApiError> {
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, TILE_SET_PARAMETERS, |name| collection.has_property(name))?;
+    check_filter(&collection, &query, TILE_SET_PARAMETERS)?;
     let wanted = negotiate(&query, &asked.headers, SET_OFFERED)?;
     let lang = Lang::of(&query, &asked.headers)?;
     checked_layer(&collection)?;
@@ -221,6 +222,7 @@ pub(in super::super) async fn read_tilejson(
     }];
     let collection = Collection::find(&state, &layer)?;
     let query = Query::read(&asked.uri, TILEJSON_PARAMETERS, |name| collection.has_property(name))?;
+    check_filter(&collection, &query, TILEJSON_PARAMETERS)?;
     let wanted = negotiate(&query, &asked.headers, TILEJSON_ONLY)?;
     checked_layer(&collection)?;
     let set = set_named(&set)?;
