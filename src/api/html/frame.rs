@@ -185,7 +185,14 @@ impl View {
         ];
         html! {
             header {
-                a.home href=(self.file("/")) { img src=(self.file("/icon.svg")) alt="" width="26" height="26"; span { "亩图 Mutu" } }
+                a.home href=(self.file("/")) {
+                    // The mark of the map application, which need not be built for the pages to be whole.
+                    svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true" {
+                        rect width="32" height="32" rx="7" fill="#0f6b5c" {}
+                        path d="M7 9h8v6H7zM17 9h8v14h-8zM7 17h8v6H7z" fill="#fff" {}
+                    }
+                    span { "亩图 Mutu" }
+                }
                 nav aria-label=(self.say("主导航", "Main")) {
                     @for (path, title) in places {
                         @let link = if path == "/" { self.file(path) } else { self.href(path) };
