@@ -21,7 +21,8 @@ pub(in super::super) fn document_page(
     document: &Value,
     offered: &[Representation],
 ) -> Response {
-    let body = html! { (any(view, document)) };
+    let label = view.say("文档，可滚动", "Document, scrollable");
+    let body = html! { div.document role="region" tabindex="0" aria-label=(label) { (any(view, document)) } };
     view.answer(&Page { title, crumbs, offered, badge: None, step: None, body })
 }
 
