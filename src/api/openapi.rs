@@ -245,9 +245,7 @@ fn describe(operation: &Operation) -> Value {
     if operation.parameters.iter().any(is_page) {
         responses["200"]["content"]["text/html"] = json!({ "schema": { "type": "string" } });
     }
-    if operation.parameters.len() + usize::from(operation.properties) > 0 {
-        responses["400"] = json!({ "$ref": "#/components/responses/Problem" });
-    }
+    responses["400"] = json!({ "$ref": "#/components/responses/Problem" });
     if operation.path.contains('{') {
         responses["404"] = json!({ "$ref": "#/components/responses/Problem" });
     }
