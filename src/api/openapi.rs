@@ -234,7 +234,7 @@ fn describe(operation: &Operation) -> Value {
         "200": { "description": operation.summary, "content": { media_type: { "schema": reference } } },
         "default": { "$ref": "#/components/responses/Problem" },
     });
-    if operation.id == "exportLayer" {
+    if matches!(operation.id, "exportLayer" | "listItems") {
         for file in FILES {
             responses["200"]["content"][file.media_type] =
                 json!({ "schema": { "type": "string", "format": "binary" } });
@@ -269,8 +269,11 @@ fn query_parameter(parameter: &Parameter) -> Value {
 
 fn problem() -> Value {
     json!({
-        "description": "What is wrong, as RFC 9457 has it",
-        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/problem" } } },
+        "description": "What is wrong, as RFC 9457 has it; a page for a client that asks for HTML",
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/problem" } },
+            "text/html": { "schema": { "type": "string" } },
+        },
     })
 }
 
