@@ -27,11 +27,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
 const FILE_ARROWS: [(&str, &[&str]); 2] = [("src/cli/serve.rs", &["api"]), ("src/main.rs", &["cli"])];
 
 /// Where a third-party engine may be named.
-const ENGINES: [(&str, &[&str]); 13] = [
+const ENGINES: [(&str, &[&str]); 12] = [
     ("proj::", &["src/ground/crs"]),
     ("rstar", &["src/engine/index.rs"]),
     ("BooleanOps", &["src/engine/overlay"]),
-    ("fast_mvt", &["src/engine/tiles/encode.rs"]),
     ("quick_cache", &["src/api/tile_cache.rs"]),
     ("rusqlite", &["src/gpkg/", "src/store/", "src/formats/geopackage.rs"]),
     ("geopackage_core", &["src/gpkg/"]),

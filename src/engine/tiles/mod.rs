@@ -19,8 +19,11 @@
 mod dot;
 mod encode;
 mod gather;
+mod geometry;
+mod protobuf;
 mod recipe;
 mod snap;
+mod tags;
 
 use crate::{
     domain::{
@@ -96,7 +99,7 @@ impl Source<'_> {
     /// Makes a tile.
     ///
     /// # Errors
-    /// [`Unwritable`] where a tile would need more than 2^32 values.
+    /// [`Unwritable`] where a path has more vertices than a vector tile can count.
     pub fn tile(&self, address: &TileAddress, recipe: &Recipe) -> Result<Tile, Unwritable> {
         let candidates = self.candidates(address);
         let mut level = (0..COARSEST).find(|level| self.fits(&candidates, *level, recipe)).unwrap_or(COARSEST);
@@ -193,12 +196,9 @@ impl Source<'_> {
             let Some(shape) = self.table.shape(row) else { continue };
             let first = snapped.paths.len();
             match snapper.add(shape, &mut snapped) {
-                Outcome::Drawn => drawn.push(Drawn {
-                    id: self.table.id(row),
-                    row,
-                    dimension: shape.kind().dimension(),
-                    paths: (first, snapped.paths.len()),
-                }),
+                Outcome::Drawn => {
+                    drawn.push(Drawn { row, dimension: shape.kind().dimension(), paths: (first, snapped.paths.len()) })
+                }
                 Outcome::Collapsed if candidate.seen.is_owned() => small.push(candidate),
                 Outcome::Collapsed | Outcome::Elsewhere => {}
             }
@@ -207,7 +207,7 @@ impl Source<'_> {
         let marks = gather(self.table, recipe.class(), &small);
         let content =
             Content { layer: self.layer, table: self.table, snapped: &snapped, drawn: &drawn, marks: &marks, cell };
-        let (bytes, dropped) = write(&content, recipe).map_err(|error| Unwritable(error.to_string()))?;
+        let (bytes, dropped) = content.encode(recipe).map_err(|error| Unwritable(error.to_string()))?;
         Ok(Tile { bytes, drawn: drawn.len(), gathered: small.len(), marks: marks.len(), cell, dropped })
     }
 
@@ -236,31 +236,4 @@ fn covers_much(bounds: &Bounds, extent: Option<Bounds>) -> bool {
     share(bounds.min.x, bounds.max.x, extent.min.x, extent.max.x)
         * share(bounds.min.y, bounds.max.y, extent.min.y, extent.max.y)
         > MOST_OF_ALL
-}
-
-/// Encodes a tile with as many properties as its bytes allow.
-fn write(content: &Content<'_>, recipe: &Recipe) -> Result<(Vec<u8>, Vec<Attribute>), encode::EncodeError> {
-    let must_stay = |attribute: &Attribute| recipe.class().map(Attribute::Stored) == Some(*attribute);
-    let mut left = recipe.budget().saturating_sub(content.bare_bytes(recipe.class().is_some()));
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
-    for attribute in recipe.attributes() {
-        let bytes = content.attribute_bytes(*attribute);
-        if must_stay(attribute) || (dropped.is_empty() && bytes <= left) {
-            left = left.saturating_sub(bytes);
-            kept.push(*attribute);
-        } else {
-            dropped.push(*attribute);
-        }
-    }
-    dropped.reverse();
-    loop {
-        let bytes = content.encode(&kept, recipe.class())?;
-        match kept.last().copied().filter(|last| bytes.len() > recipe.budget() && !must_stay(last)) {
-            Some(last) => {
-                kept.pop();
-                dropped.push(last);
-            }
-            None => return Ok((bytes, dropped)),
-        }
-    }
 }
