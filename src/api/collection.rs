@@ -31,7 +31,8 @@ impl Collection {
 
     /// Whether a name is a property that requests may filter on.
     pub(super) fn has_property(&self, name: &str) -> bool {
-        self.state.layer().schema.position(name).is_some() || crate::domain::schema::Derived::named(name).is_some()
+        let layer = self.state.layer();
+        layer.schema.position(name).is_some() || layer.derived(name).is_some()
     }
 }
 

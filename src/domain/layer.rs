@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::{LayerId, Schema};
+use super::schema::{Derived, LayerId, Schema};
 
 /// Whether the features of a layer are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,4 +67,13 @@ pub struct Layer {
     pub surveyed_in_grid: bool,
     /// Whether its features are real.
     pub provenance: Provenance,
+}
+
+impl Layer {
+    /// The derived property of a name, where the layer has it: features with areas, and no stored column of that name,
+    /// which goes before.
+    #[must_use]
+    pub fn derived(&self, name: &str) -> Option<Derived> {
+        Derived::named(name).filter(|_| self.geometry.has_areas() && self.schema.position(name).is_none())
+    }
 }

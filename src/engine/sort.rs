@@ -82,7 +82,7 @@ impl Order {
                 None => (part.trim().trim_start_matches('+'), false),
             };
             let by = layer.schema.position(name).map(By::Column);
-            let by = by.or_else(|| Derived::named(name).filter(|_| layer.geometry.has_areas()).map(By::Derived));
+            let by = by.or_else(|| layer.derived(name).map(By::Derived));
             let by = by.ok_or_else(|| OrderError::UnknownProperty { name: name.to_owned(), known: known(layer) })?;
             if keys.iter().any(|key| key.by == by) {
                 return Err(OrderError::Repeated(name.to_owned()));

@@ -208,6 +208,11 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("/collections/parcels/items?datetime=../..", "datetime"),
         ("/collections/parcels/items?far=abc", "far"),
         ("/collections/parcels/items?f=xml", "f"),
+        // A layer of points has no areas: no property to ask for, not one without a value.
+        ("/collections/villages/items?filter=area_m2%20>%200", "filter"),
+        ("/collections/villages/items?sortby=area_m2", "sortby"),
+        ("/collections/villages/items?area_m2=5", "area_m2"),
+        ("/collections/villages/statistics?group-by=area_m2", "group-by"),
         ("/collections/parcels/statistics?group-by=nix", "group-by"),
         ("/collections/parcels/statistics?group-by=town,town", "group-by"),
         ("/collections/parcels/statistics?group-by=", "group-by"),

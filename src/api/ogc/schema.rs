@@ -34,70 +34,78 @@ pub(super) const CONFORMANCE: &[&str] = &[
 /// What schemas can be written as.
 const OFFERED: &[Representation] = &[SCHEMA, HTML];
 
+/// Which of a layer's schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// What features hold.
+    Schema,
+    /// What filters may name.
+    Queryables,
+    /// What `sortby` may name.
+    Sortables,
+}
+
 /// `GET /collections/{layer}/schema`.
 pub(in super::super) async fn read_schema(
     State(state): State<AppState>,
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let collection = Collection::find(&state, &layer)?;
-    let id = state.link(&format!("{}/schema", collection.path()));
-    let schema = schema_of(collection.state.layer(), &id);
-    let view = View::new(&state, &asked, &query, lang);
-    write(wanted, &view, &collection, ("schema", &schema))
+    read(&state, &layer, &asked, Which::Schema)
 }
 
-/// `GET /collections/{layer}/queryables`: what filters may name.
+/// `GET /collections/{layer}/queryables`.
 pub(in super::super) async fn read_queryables(
     State(state): State<AppState>,
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let collection = Collection::find(&state, &layer)?;
-    let id = state.link(&format!("{}/queryables", collection.path()));
-    let mut queryables = schema_of(collection.state.layer(), &id);
-    // Filters on what is not here are errors, never ignored.
-    if let Some(properties) = queryables["properties"].as_object_mut() {
-        let id =
-            json!({ "title": "编号", "x-title-en": "Id", "type": "integer", "x-ogc-role": "id", "readOnly": true });
-        properties.entry("id").or_insert(id);
-    }
-    queryables["additionalProperties"] = Value::Bool(false);
-    let view = View::new(&state, &asked, &query, lang);
-    write(wanted, &view, &collection, ("queryables", &queryables))
+    read(&state, &layer, &asked, Which::Queryables)
 }
 
-/// `GET /collections/{layer}/sortables`: what `sortby` may name.
+/// `GET /collections/{layer}/sortables`.
 pub(in super::super) async fn read_sortables(
     State(state): State<AppState>,
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let collection = Collection::find(&state, &layer)?;
-    let id = state.link(&format!("{}/sortables", collection.path()));
-    let mut sortables = schema_of(collection.state.layer(), &id);
-    if let Some(properties) = sortables["properties"].as_object_mut() {
-        properties.retain(|_, property| property.get("x-ogc-role").is_none());
-    }
-    sortables["additionalProperties"] = Value::Bool(false);
-    let view = View::new(&state, &asked, &query, lang);
-    write(wanted, &view, &collection, ("sortables", &sortables))
+    read(&state, &layer, &asked, Which::Sortables)
 }
 
-/// A schema as it is wanted; `named` is its place in the path and itself.
-fn write(
-    wanted: &Representation,
-    view: &View,
-    collection: &Collection,
-    named: (&str, &Value),
-) -> Result<Response, ApiError> {
+fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Result<Response, ApiError> {
+    let (query, wanted, lang) = html::plainly(asked, READABLE, OFFERED)?;
+    let collection = Collection::find(state, layer)?;
+    let name = match which {
+        Which::Schema => "schema",
+        Which::Queryables => "queryables",
+        Which::Sortables => "sortables",
+    };
+    let id = state.link(&format!("{}/{name}", collection.path()));
+    let document = document_of(collection.state.layer(), &id, which);
     if *wanted == HTML {
-        return Ok(html::schema_page(view, collection, named, OFFERED));
+        let view = View::new(state, asked, &query, lang);
+        return Ok(html::schema_page(&view, &collection, (name, &document), OFFERED));
     }
-    wanted.json(named.1)
+    wanted.json(&document)
+}
+
+fn document_of(layer: &Layer, id: &str, which: Which) -> Value {
+    let mut document = schema_of(layer, id);
+    if which == Which::Schema {
+        return document;
+    }
+    // What is not here is an error in a filter or an order, never ignored.
+    document["additionalProperties"] = Value::Bool(false);
+    if let Some(properties) = document["properties"].as_object_mut() {
+        if which == Which::Sortables {
+            properties.retain(|_, property| property.get("x-ogc-role").is_none());
+        } else {
+            let id =
+                json!({ "title": "编号", "x-title-en": "Id", "type": "integer", "x-ogc-role": "id", "readOnly": true });
+            properties.entry("id").or_insert(id);
+        }
+    }
+    document
 }
 
 fn schema_of(layer: &Layer, id: &str) -> Value {
@@ -112,7 +120,8 @@ fn schema_of(layer: &Layer, id: &str) -> Value {
         for derived in Derived::ALL {
             let (title, title_en) = derived.titles();
             let property = json!({ "title": title, "x-title-en": title_en, "type": "number", "readOnly": true });
-            properties.insert(derived.name().to_owned(), property);
+            // A stored column goes before a derived one of its name.
+            properties.entry(derived.name()).or_insert(property);
         }
     }
     json!({

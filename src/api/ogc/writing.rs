@@ -40,10 +40,8 @@ impl FeatureWriter {
         let is_wanted = |name: &str| wanted.as_ref().is_none_or(|names| names.contains(&name));
         let fields = layer.schema.fields.iter().enumerate().filter(|(_, field)| is_wanted(&field.name));
         let columns = fields.map(|(column, field)| (column, Key::new(&field.name))).collect();
-        let derived = Derived::ALL.into_iter().filter(|derived| {
-            // A stored column goes before a derived one of its name.
-            layer.geometry.has_areas() && is_wanted(derived.name()) && layer.schema.position(derived.name()).is_none()
-        });
+        let is_there = |derived: &Derived| is_wanted(derived.name()) && layer.derived(derived.name()).is_some();
+        let derived = Derived::ALL.into_iter().filter(is_there);
         let derived = derived.map(|derived| (derived, Key::new(derived.name()))).collect();
         Ok(Self { columns, derived, crs })
     }
@@ -104,9 +102,7 @@ impl FeatureWriter {
 /// The names in a list of properties, each of which the layer must have.
 fn chosen<'t>(text: &'t str, layer: &Layer) -> Result<Vec<&'t str>, ApiError> {
     let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let is_known = |name: &str| {
-        layer.schema.position(name).is_some() || (layer.geometry.has_areas() && Derived::named(name).is_some())
-    };
+    let is_known = |name: &str| layer.schema.position(name).is_some() || layer.derived(name).is_some();
     if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         let known: Vec<&str> = layer.schema.fields.iter().map(|field| field.name.as_str()).collect();
         let detail = format!("parameter \"properties\": the layer has no {unknown:?}; it has {}", known.join(", "));

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{
-        feature::Value,
-        layer::Layer,
-        schema::{Derived, FieldType},
-    },
+    domain::{feature::Value, layer::Layer, schema::FieldType},
     engine::find::Probe,
     ground::shape::Shape,
 };
@@ -332,7 +328,7 @@ impl Binder<'_> {
             Node::FineMoment { ms, nanos } => Ok((Scalar::FineMoment((*ms, *nanos)), FieldType::DateTime)),
             Node::Property(name) => {
                 let kind = kind_at(name, self.layer, &expr.at)?;
-                let scalar = match (Derived::named(name), self.layer.schema.position(name)) {
+                let scalar = match (self.layer.derived(name), self.layer.schema.position(name)) {
                     (Some(derived), _) => Scalar::Derived(derived),
                     (None, Some(column)) if kind == FieldType::Text => Scalar::TextColumn(column),
                     (None, Some(column)) => Scalar::Column(column),

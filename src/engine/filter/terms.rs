@@ -30,7 +30,7 @@ pub(super) fn kind_at(name: &str, layer: &Layer, at: &Spot) -> Result<FieldType,
 }
 
 fn kind_of(name: &str, layer: &Layer, at: &Spot) -> Result<FieldType, FilterError> {
-    if Derived::named(name).is_some() {
+    if layer.derived(name).is_some() {
         return Ok(FieldType::Real);
     }
     if let Some(column) = layer.schema.position(name) {
@@ -41,8 +41,9 @@ fn kind_of(name: &str, layer: &Layer, at: &Spot) -> Result<FieldType, FilterErro
         return Err(FilterError::WrongType { given, wanted: "a value", at: at.clone() });
     }
     let fields = layer.schema.fields.iter().map(|field| field.name.as_str());
+    let derived = Derived::ALL.iter().map(|derived| derived.name()).filter(|name| layer.derived(name).is_some());
     let geometry = (layer.geometry != GeometryClass::None).then_some(GEOMETRY[0]);
-    let all: Vec<&str> = fields.chain(Derived::ALL.map(Derived::name)).chain(geometry).chain([ID]).collect();
+    let all: Vec<&str> = fields.chain(derived).chain(geometry).chain([ID]).collect();
     let given = shortened(name);
     let near = all.iter().filter(|known| are_near(&given, known)).map(|known| (*known).to_owned()).collect();
     let all = all.into_iter().map(str::to_owned).collect();

@@ -94,7 +94,7 @@ impl<'t> Grouping<'t> {
         let mut grouping =
             Self { values: Vec::new(), numbers: table.segments().iter().map(|_| Vec::new()).collect(), count: 1 };
         for name in names {
-            let property = match (Derived::named(name), layer.schema.position(name)) {
+            let property = match (layer.derived(name), layer.schema.position(name)) {
                 (Some(derived), _) => Property::Derived(derived),
                 (None, column) => Property::Column(column.unwrap_or_default()),
             };

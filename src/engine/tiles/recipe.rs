@@ -142,7 +142,7 @@ fn known(layer: &Layer) -> String {
 
 fn one(layer: &Layer, name: &str) -> Result<Attribute, BadRecipe> {
     let stored = layer.schema.position(name).map(Attribute::Stored);
-    let derived = || Derived::named(name).filter(|_| has_areas(layer)).map(Attribute::Derived);
+    let derived = || layer.derived(name).map(Attribute::Derived);
     stored.or_else(derived).ok_or_else(|| BadRecipe::UnknownProperty {
         layer: layer.id.to_string(),
         name: name.to_owned(),
