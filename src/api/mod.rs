@@ -29,6 +29,7 @@ use std::{
 };
 
 use axum::{Router, middleware, routing::get};
+use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -36,7 +37,7 @@ use tower_http::{
         CompressionLayer, Predicate,
         predicate::{DefaultPredicate, NotForContentType, SizeAbove},
     },
-    cors::CorsLayer,
+    cors::{CorsLayer, ExposeHeaders},
 };
 
 use crate::{config::ServerConfig, planner::Planner};
@@ -52,6 +53,8 @@ pub struct AppState {
     start: u64,
     tiles: Arc<tile_cache::TileCache>,
     exports: sending::Slots,
+    /// Turns of heavy work.
+    turns: Arc<Semaphore>,
 }
 
 impl AppState {
@@ -60,13 +63,31 @@ impl AppState {
     pub fn new(planner: Arc<Planner>, config: ServerConfig) -> Self {
         let tiles = Arc::new(tile_cache::TileCache::new());
         let exports = sending::Slots::new(config.max_exports);
-        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, exports }
+        // As many again as there are processors: one waits for memory while another computes.
+        let turns = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let turns = Arc::new(Semaphore::new(turns));
+        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, exports, turns }
     }
 
     /// How many exports are being written or sent.
     #[must_use]
     pub fn exports_under_way(&self) -> usize {
         self.exports.taken()
+    }
+
+    /// Runs work that may take seconds beside the threads that answer, so much at once as keeps the rest quick. A client
+    /// that leaves while it waits for its turn takes its work along.
+    async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, error::ApiError> + Send + 'static,
+    ) -> Result<T, error::ApiError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(error::ApiError::internal)?;
+        let work = move || {
+            let done = work();
+            drop(turn);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.map_err(error::ApiError::internal)?
     }
 
     /// An absolute link to a path of this server.
@@ -145,5 +166,10 @@ fn is_worth_compressing() -> impl Predicate {
 fn cors_of(config: &ServerConfig) -> Option<CorsLayer> {
     // `serve` has refused what is no origin.
     let origins: Vec<_> = config.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    (!origins.is_empty()).then(|| CorsLayer::new().allow_origin(origins).allow_methods([axum::http::Method::GET]))
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([axum::http::Method::GET])
+            .expose_headers(ExposeHeaders::any())
+    })
 }

@@ -44,7 +44,9 @@ pub(super) fn unchanged(headers: &HeaderMap, tag: &str) -> Option<Response> {
     let tag = if matched == "*" { tag } else { matched };
     let tag = HeaderValue::from_str(tag).ok()?;
     let again = HeaderValue::from_static("no-cache");
-    Some((StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::CACHE_CONTROL, again)]).into_response())
+    let vary = HeaderValue::from_static("accept, accept-language, accept-encoding");
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, again), (header::VARY, vary)];
+    Some((StatusCode::NOT_MODIFIED, headers).into_response())
 }
 
 /// A tag without weakness and coding: `If-None-Match` compares weakly.

@@ -80,8 +80,7 @@ pub(super) async fn read_statistics(
     let question = question_of(&query);
     // Cutting a large layer by zones takes seconds on all processors: beside the threads that answer.
     let catalog = Arc::clone(&collection.catalog);
-    let answer = tokio::task::spawn_blocking(move || statistics(&catalog, &layer, &question));
-    let answer = answer.await.map_err(ApiError::internal)??;
+    let answer = state.heavy(move || Ok(statistics(&catalog, &layer, &question)?)).await?;
     if let Some(view) = view {
         return Ok(tagged(html::statistics_page(&view, &collection, &answer, OFFERED), &tag));
     }

@@ -182,7 +182,14 @@ impl Place {
                 let reach = crs.bounds_to_stored(&bounds).map_err(|error| AskError::new("bbox", error))?;
                 Ok(Self::InCrs { crs, bounds, reach })
             }
-            Some(crs) if !crs.is_stored() && a.x <= b.x => {
+            Some(crs) if !crs.is_stored() => {
+                if a.x > b.x {
+                    let detail = format!(
+                        "{text:?} crosses the antimeridian, which is read in longitude and latitude of EPSG:4490 and WGS 84 \
+                         only: give two boxes"
+                    );
+                    return Err(AskError::new("bbox", detail));
+                }
                 let bounds = Bounds { min: a, max: b };
                 let reach = crs.bounds_to_stored(&bounds).map_err(|error| AskError::new("bbox", error))?;
                 Ok(Self::InCrs { crs, bounds, reach })

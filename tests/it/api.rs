@@ -44,10 +44,11 @@ fn a_moment_selects_nothing_out_of_layers_without_time() {
 }
 
 #[test]
-fn an_interval_of_nobody_knows_which_date_is_refused_and_a_named_date_is_not() {
+fn a_time_of_nobody_knows_which_date_is_refused_and_a_named_date_is_not() {
     // What GDAL makes of -where "confirmed_on >= '2024/01/01 00:00:00'".
     let refused = get("/collections/parcels/items?limit=10&datetime=2024-01-01T00:00:00Z%2F..");
     assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::BAD_REQUEST, &Value::from("ambiguous-time")));
+    assert_eq!(get("/collections/parcels/items?datetime=1900-01-01").json()["code"], "ambiguous-time");
     let later = |f: &&Value| f["properties"]["confirmed_on"].as_str().is_some_and(|day| day >= "2024-01-01");
     let expected = all_pages("/collections/parcels/items").iter().filter(later).count();
     let named = json_of("/collections/parcels/items?limit=1&filter=confirmed_on%20>=%20DATE('2024-01-01')");

@@ -37,6 +37,13 @@ fn json_filter(text: &str) -> String {
     format!("{}&filter-lang=cql2-json", filter(text))
 }
 
+/// Whether it is known whether it is known whether …: a condition of some depth.
+fn unknowns(depth: usize) -> String {
+    let less = r#"{"op":"<","args":[{"property":"far"},1]}"#;
+    let around = |inner: String| format!(r#"{{"op":"isNull","args":[{{"op":"and","args":[{inner},{less}]}}]}}"#);
+    (0..depth / 2).fold(less.to_owned(), |inner, _| around(inner))
+}
+
 fn filters() -> Vec<Case> {
     let deep = |depth: usize| format!("{}far>1{}", "(".repeat(depth), ")".repeat(depth));
     let many = vec!["1"; 10_500].join(",");
@@ -71,6 +78,8 @@ fn filters() -> Vec<Case> {
         ),
         case("JSON: deep arrays", json_filter(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))), 400, "filter"),
         case("JSON: no object", json_filter("[]"), 400, "filter"),
+        case("JSON: unknowns of unknowns", json_filter(&unknowns(30)), 200, ""),
+        case("JSON: as deep as may be", json_filter(&unknowns(60)), 200, ""),
         case("another language", format!("{}&filter-lang=ecql", filter("far > 1")), 400, "filter-lang"),
     ]
 }

@@ -52,6 +52,8 @@ pub(super) const CONFORMANCE: &[&str] = &[
 
 /// Pages up to so many features are written on the thread that answers; larger ones beside it.
 const SMALL_PAGE: usize = 2000;
+/// A box that holds all of so many features is still found on the thread that answers.
+const SMALL_LAYER: usize = 20_000;
 /// What a page of features can be written as.
 const OFFERED: &[Representation] = &[GEOJSON, HTML];
 /// What features can be answered as: pages, and files that hold all of them.
@@ -71,8 +73,8 @@ const LIMIT: Parameter = Parameter {
 const DATETIME: Parameter = Parameter {
     name: "datetime",
     about: "A moment, or an interval (RFC 3339, open ends as ..). Where the layer has no column of dates every feature \
-            matches, as OGC 17-069r4 /req/core/fc-time-response says. Where it has some, an interval is refused, as nobody \
-            says which of them is meant: filter names one.",
+            matches, as OGC 17-069r4 /req/core/fc-time-response says. Where it has some it is refused, as nobody says which of them \
+            is meant: filter names one.",
     schema: r#"{"type":"string"}"#,
 };
 
@@ -138,24 +140,23 @@ pub(in super::super) async fn list_items(
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
-    // A box and a page cost a millisecond; a filter or an order may look at every feature.
+    // A page by id costs a millisecond, and so does a box in a layer of some size; a filter or an order may look at every
+    // feature.
     let is_light = ["filter", "bbox-crs", "sortby", "crs"].iter().all(|name| query.value(name).is_none())
+        && (query.value("bbox").is_none() || collection.state.table().len() <= SMALL_LAYER)
         && query.others(ITEMS_PARAMETERS).next().is_none();
+    let answering = state.clone();
     let work = move || {
         let page = find(collection, query, limit)?;
         if let Some(view) = view {
             return Ok(tagged(show_page(&view, &page, &writer), &tag));
         }
-        let body = write_page(&state, &page, &writer)?;
+        let body = write_page(&answering, &page, &writer)?;
         let mut response = tagged(wanted.answer(body), &tag);
         response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
         Ok(response)
     };
-    if limit <= SMALL_PAGE && is_light {
-        work()
-    } else {
-        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
-    }
+    if limit <= SMALL_PAGE && is_light { work() } else { state.heavy(work).await }
 }
 
 /// The features as a file: all that match, or the first by id up to the limit; never a page that looks like all.
@@ -173,6 +174,7 @@ async fn as_file(
         }
     }
     check_datetime(&query, collection.state.layer())?;
+    AnswerCrs::read(&query, &collection.state)?;
     let format = format_of(wanted).ok_or_else(|| ApiError::internal("a format is offered that is not there"))?;
     let mut wanted = Wanted::read(&query, format, asked.headers_only)?;
     wanted.limit = limit_of(&query)?;
@@ -220,7 +222,7 @@ fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 
-/// Refuses what is neither a moment nor an interval, and an interval where nobody says of what.
+/// Refuses what is neither a moment nor an interval, and either where nobody says of what.
 fn check_datetime(query: &Query, layer: &Layer) -> Result<(), ApiError> {
     let Some(text) = query.value("datetime") else { return Ok(()) };
     let moment = |part: &str| {
@@ -237,7 +239,7 @@ fn check_datetime(query: &Query, layer: &Layer) -> Result<(), ApiError> {
     };
     let is_date = |field: &&Field| matches!(field.kind, FieldType::Date | FieldType::DateTime);
     let dates: Vec<&str> = layer.schema.fields.iter().filter(is_date).map(|field| field.name.as_str()).collect();
-    if let (true, true, Some(first)) = (is_good, text.contains('/'), dates.first()) {
+    if let (true, Some(first)) = (is_good, dates.first()) {
         // GDAL writes a condition on any one column of dates so, and takes the answer for that condition's.
         let detail = format!(
             "parameter \"datetime\": layer {} has dates of several meanings ({}); say which, such as filter={first} >= \

@@ -65,14 +65,6 @@ impl Chunk<'_> {
                 }
                 rows.iter_mut().zip(&left).for_each(|(rows, left)| *rows &= !left);
             }
-            Test::Unknown(test) => {
-                let (mut yes, mut no) = (*rows, *rows);
-                self.narrow(test, true, &mut yes, work);
-                self.narrow(test, false, &mut no, work);
-                for (rows, known) in rows.iter_mut().zip(yes.iter().zip(&no).map(|(yes, no)| yes | no)) {
-                    *rows &= if wanted { !known } else { known };
-                }
-            }
             leaf => self.narrow_leaf(leaf, wanted, rows, work),
         }
     }

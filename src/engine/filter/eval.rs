@@ -258,9 +258,10 @@ impl Test {
             Self::Constant(_) => 0,
             // The quickest comes first and often decides.
             Self::All(tests) => tests.iter().map(Self::steps).min().unwrap_or(0),
-            Self::Any(tests) => tests.iter().map(Self::steps).sum(),
+            Self::Any(tests) => tests.iter().map(Self::steps).fold(0, u64::saturating_add),
             Self::Not(test) => test.steps(),
-            Self::Unknown(test) => 2 * test.steps(),
+            // Asked row by row, and all of it: whether nothing is known is known only at the end.
+            Self::Unknown(test) => test.steps_of_all(),
             Self::Word { folds, .. } => 1 + folds.len() as u64,
             Self::Compare { left, right, .. } if right.is_constant() => left.steps(),
             Self::Compare { left, right, .. } => 5 + left.steps() + right.steps(),
@@ -270,6 +271,17 @@ impl Test {
             Self::Itself(_) | Self::NoShape => 5,
             Self::Temporal { .. } => 50,
             Self::Array { sides, .. } => 50 + sides.iter().flatten().map(Element::steps).sum::<u64>(),
+        }
+    }
+}
+
+impl Test {
+    /// Steps of a row where every condition inside is asked.
+    fn steps_of_all(&self) -> u64 {
+        match self {
+            Self::All(tests) | Self::Any(tests) => tests.iter().map(Self::steps_of_all).fold(1, u64::saturating_add),
+            Self::Not(test) | Self::Unknown(test) => test.steps_of_all().saturating_add(1),
+            leaf => leaf.steps().saturating_add(1),
         }
     }
 }

@@ -154,7 +154,7 @@ impl Bound {
             mask.iter_mut().enumerate().for_each(|(at, word)| *word &= alive_bits(table, segment, at));
         }
         let rows: u64 = masks.iter().flatten().map(|word| u64::from(word.count_ones())).sum();
-        let meter = Meter::estimated(rows * self.root.steps())?;
+        let meter = Meter::estimated(rows.saturating_mul(self.root.steps()))?;
         for (segment, mask) in masks.iter_mut().enumerate() {
             let words = self.word_truths(table, segment, &meter)?;
             mask.par_chunks_mut(ROWS / 64).enumerate().try_for_each_init(

@@ -28,13 +28,15 @@ impl Dot {
     /// What lies beyond 85.05° of latitude has no place in Web Mercator: it is told at the square's edge.
     #[must_use]
     pub fn of(bounds: Bounds) -> Self {
-        let middle = bounds.center();
         let step = |share: f64| (share * 4_294_967_296.0).floor().clamp(0.0, 4_294_967_295.0) as u32;
-        let mercator = TileMatrixSet::WebMercatorQuad.project(middle);
-        let degrees = TileMatrixSet::Cgcs2000Quad.project(middle);
-        let stretch = middle.y.to_radians().cos().max(1e-6);
-        let size = (bounds.max.x - bounds.min.x).max((bounds.max.y - bounds.min.y) / stretch) / 360.0;
-        Self { x: step(mercator.x), y: [step(mercator.y), step(degrees.y)], size: size as f32 }
+        let degrees = TileMatrixSet::Cgcs2000Quad.project(bounds.center());
+        // Northwards the plane is stretched ever more: the middle of the box there is not that of its latitudes.
+        let share = |corner| TileMatrixSet::WebMercatorQuad.project(corner).y.clamp(0.0, 1.0);
+        let (north, south) = (share(bounds.max), share(bounds.min));
+        let size = ((bounds.max.x - bounds.min.x) / 360.0).max(south - north);
+        // Never shorter than it is, for the rounding to fewer digits.
+        let size = if size > 0.0 { (size as f32).next_up() } else { 0.0 };
+        Self { x: step(degrees.x), y: [step(f64::midpoint(north, south)), step(degrees.y)], size }
     }
 
     /// Where the feature is in a tile; `None` for a feature without geometry.
@@ -43,10 +45,15 @@ impl Dot {
             return None;
         }
         // The square's 2^32 steps are 2^(zoom + 12) units.
-        let unit = |at: u32| ((u64::from(at) << frame.shift) >> 32) as i64;
+        let unit = |at: u32| match frame.shift.checked_sub(32) {
+            Some(finer) => i64::from(at) << finer,
+            None => i64::from(at >> (32 - frame.shift)),
+        };
         let x = unit(self.x) - frame.corner.0;
         let y = unit(self.y[frame.plane]) - frame.corner.1;
-        Some(Seen { x, y, size: self.size * frame.world_units })
+        // Where units are finer than steps the middle may be anywhere in its step.
+        let blur = 1_i64 << frame.shift.saturating_sub(32);
+        Some(Seen { x, y, blur, size: self.size * frame.world_units })
     }
 }
 
@@ -55,6 +62,8 @@ impl Dot {
 pub(super) struct Seen {
     pub(super) x: i64,
     pub(super) y: i64,
+    /// How far off they may be.
+    blur: i64,
     /// The longer side of the feature's box.
     pub(super) size: f32,
 }
@@ -68,8 +77,7 @@ impl Seen {
 
     /// Whether the feature may reach into the tile widened by some units.
     pub(super) fn reaches(self, buffer: i64) -> bool {
-        // One unit more, for the middle's rounding.
-        let by = buffer + 1 + (self.size / 2.0).ceil() as i64;
+        let by = buffer + self.blur + (self.size / 2.0).ceil() as i64;
         let inside = -by..=i64::from(UNITS) + by;
         inside.contains(&self.x) && inside.contains(&self.y)
     }

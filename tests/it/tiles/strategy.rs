@@ -194,6 +194,38 @@ fn no_parcel_vanishes_at_any_zoom_however_few_bytes_a_tile_may_have() {
 }
 
 #[test]
+fn a_surface_is_in_the_tiles_of_its_corners_at_every_zoom() {
+    let layer = layer(GeometryClass::Surface);
+    let boxes = [
+        (112.9, 22.7, 112.901, 22.701),
+        (112.8, 22.4, 112.9, 23.0),
+        (112.0, 20.0, 113.0, 35.0),
+        (100.0, 0.0, 101.0, 80.0),
+        (-179.0, -60.0, 179.0, 60.0),
+    ];
+    let recipe = Recipe::new(&layer, None, None).unwrap();
+    for (west, south, east, north) in boxes {
+        let at = |x, y| Coord { x, y };
+        let ring = [at(west, south), at(east, south), at(east, north), at(west, north), at(west, south)];
+        let table = table(&layer, &[Shape::polygon(&[ring.to_vec()])], 1);
+        for set in TileMatrixSet::ALL {
+            for zoom in set.zooms() {
+                // A hundredth of a second of arc inside, less than the finest tile.
+                let inside = 2e-6;
+                for (lon, lat) in [(west + inside, north - inside), (east - inside, south + inside)] {
+                    let share = set.project(at(lon, lat));
+                    let index = |share: f64| (share * f64::from(1_u32 << zoom)).floor() as i64;
+                    let address = TileAddress::new(set, i64::from(zoom), index(share.y), index(share.x)).unwrap();
+                    let tile = plain(&layer, &table).tile(&address, &recipe).unwrap();
+                    let found = decode(&tile.bytes, "things");
+                    assert_eq!(found.len(), 1, "{} {zoom}: nothing at {lon}, {lat} of {west},{south}", set.id());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn bytes_are_kept_by_dropping_properties_before_cells_grow_and_features_never_go() {
     let layer = layer(GeometryClass::Surface);
     let shapes = Fabric { side: 20, cell: 0.0004 }.parcels();
