@@ -39,8 +39,8 @@ export async function openBrowser({ webgl = true, script = true } = {}) {
   };
 }
 
-/** A page at a fragment and a size, with its account of faults. */
-export async function openPage(browser, { hash = '', size = SIZES.wide } = {}) {
+/** A page at a fragment and a size, of the server under test or another, with its account of faults. */
+export async function openPage(browser, { hash = '', size = SIZES.wide, base = BASE } = {}) {
   const page = await browser.context.newPage();
   await page.setViewportSize(size);
   const account = { errors: [], elsewhere: [], failed: [] };
@@ -50,12 +50,12 @@ export async function openPage(browser, { hash = '', size = SIZES.wide } = {}) {
   page.on('pageerror', (error) => account.errors.push(String(error)));
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== new URL(BASE).origin) account.elsewhere.push(request.url());
+    if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== new URL(base).origin) account.elsewhere.push(request.url());
   });
   page.on('response', (response) => {
     if (response.status() >= 400) account.failed.push(`${response.status()} ${response.url()}`);
   });
-  await page.goto(`${BASE}/${hash}`, { waitUntil: 'load' });
+  await page.goto(`${base}/${hash}`, { waitUntil: 'load' });
   return { page, account };
 }
 
@@ -72,9 +72,22 @@ export async function settled(page, { map = true } = {}) {
   );
 }
 
+/**
+ * What a style layer has on the screen: the ids of features, how many more the marks of several stand for, and how many features that
+ * is in all. A feature that reaches into several tiles is one; a mark is in one tile only.
+ */
+export const drawnOf = (page, part) =>
+  page.evaluate((layer) => {
+    const features = globalThis.mutu.map.queryRenderedFeatures({ layers: [layer] });
+    const several = features.filter((feature) => feature.properties._count > 1);
+    const ids = [...new Set(features.filter((feature) => !several.includes(feature)).map((feature) => feature.id))].toSorted((a, b) => a - b);
+    const crowds = several.reduce((sum, feature) => sum + feature.properties._count, 0);
+    return { ids, crowds, total: ids.length + crowds };
+  }, part);
+
 /** The figures of the server, as text and as data, asked without the page. */
-export async function api(path) {
-  const answer = await fetch(BASE + path, { headers: { accept: 'application/json' } });
+export async function api(path, base = BASE) {
+  const answer = await fetch(base + path, { headers: { accept: 'application/json' } });
   if (!answer.ok) throw new Error(`${answer.status} at ${path}: ${await answer.text()}`);
   return answer.json();
 }

@@ -45,11 +45,16 @@ test('a server that does not answer is named, and asking again helps', async () 
 test('a layer that fails says so on the map and the others stay', async () => {
   const page = await browser.context.newPage();
   const problem = { type: 'about:blank', title: 'unavailable', status: 503, detail: 'the layer is being rebuilt', code: 'busy', request_id: 'r-1' };
-  await page.route('**/collections/parcels/items?*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }));
+  await page.route('**/collections/parcels/tiles/**', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }));
   await page.goto(`${BASE}/`);
   const { title } = await api('/collections/parcels');
   await page.getByText(`${title} 读取失败：the layer is being rebuilt`).waitFor();
   await page.waitForFunction(() => globalThis.mutu?.map.queryRenderedFeatures({ layers: ['seats:circle'] }).length > 0);
+  await page.unroute('**/collections/parcels/tiles/**');
+  await page.getByRole('button', { name: '放大' }).click();
+  await page.waitForFunction(() => globalThis.mutu.map.queryRenderedFeatures({ layers: ['parcels:fill'] }).length > 0);
+  await settled(page);
+  assert.equal(await page.getByText('读取失败').count(), 0, 'the map asked again with the next move');
 });
 
 test('a workspace of the user without parcels and targets has figures of its own', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before as beforeAll, test } from 'node:test';
-import { api, axe, BASE, digits, openBrowser, openPage, settled, shot, SIZES } from './browser.mjs';
+import { api, axe, BASE, digits, drawnOf, openBrowser, openPage, settled, shot, SIZES } from './browser.mjs';
 
 let browser;
 beforeAll(async () => {
@@ -23,8 +23,7 @@ async function onPage(options, steps) {
 }
 
 const words = async (locator) => (await locator.innerText()).trim();
-const drawnIds = (page, part) =>
-  page.evaluate((id) => [...new Set(globalThis.mutu.map.queryRenderedFeatures({ layers: [id] }).map((feature) => feature.id))].toSorted((a, b) => a - b), part);
+const drawnIds = async (page, part) => (await drawnOf(page, part)).ids;
 
 /** A parcel and a point of the screen where it alone is, at a zoom where it is a shape. */
 async function aParcel() {
@@ -42,7 +41,7 @@ test('the first view shows the layers of the workspace and says that they are sy
     const legend = await words(page.locator('aside'));
     for (const layer of collections) assert.ok(legend.includes(layer.title), `${layer.title} is missing in the legend`);
     assert.match(await words(page.locator('[data-banner="synthetic"]')), /示例数据（合成）/);
-    assert.ok((await drawnIds(page, 'parcels:dust')).length > 0, 'no parcel is drawn');
+    assert.equal((await drawnOf(page, 'parcels:dust')).total, (await api('/collections/parcels')).itemCount, 'not every parcel is drawn');
   });
 });
 
@@ -96,21 +95,22 @@ test('a bar filters the map and the figures, its chip takes the filter off again
   const filter = encodeURIComponent(`town = '${town}'`);
   const some = await api(`/collections/parcels/statistics?group-by=status&unit=mu&filter=${filter}`);
   await onPage({}, async (page) => {
-    const beforehand = (await drawnIds(page, 'parcels:dust')).length;
+    const beforehand = await drawnOf(page, 'parcels:dust');
     await page.locator(`[data-group="parcels.town"] button[data-value="${town}"]`).click();
     await page.locator('.chips .chip').waitFor();
     await settled(page);
     assert.equal(await words(page.locator('[data-group="parcels.status"] [data-figure="total"]')), digits(some.total.area, some.decimals));
     const { features } = await api(`/collections/parcels/items?limit=10000&filter=${filter}`);
     const allowed = new Set(features.map((feature) => feature.id));
-    const drawn = await drawnIds(page, 'parcels:dust');
-    assert.ok(drawn.length > 0 && drawn.length < beforehand);
-    assert.ok(drawn.every((id) => allowed.has(id)), 'a parcel of another town is drawn');
+    const drawn = await drawnOf(page, 'parcels:dust');
+    assert.ok(drawn.ids.length > 0 && drawn.ids.every((id) => allowed.has(id)), 'a parcel of another town is drawn');
+    assert.equal(drawn.total, features.length, 'not every parcel of the town is drawn');
+    assert.ok(drawn.total < beforehand.total);
     assert.ok(decodeURIComponent(page.url()).includes(`filter=parcels:town:${town}`), page.url());
     await shot(page, 'wide-filter-zh');
     await page.locator('.chips .chip').click();
     await settled(page);
-    assert.equal((await drawnIds(page, 'parcels:dust')).length, beforehand);
+    assert.deepEqual(await drawnOf(page, 'parcels:dust'), beforehand);
     assert.equal(await page.locator('.chips').count(), 0);
   });
 });
@@ -125,9 +125,12 @@ test('the legend hides a class, and with Alt shows it alone, in the map', async 
     assert.match(await words(button), new RegExp(`\\b${one.count.toLocaleString('en-US')}\\b`), 'the count of the class');
     const before = await statuses();
     assert.ok(before.includes(first));
+    const total = async () => (await drawnOf(page, 'parcels:dust')).total;
+    const all = await total();
     await button.click();
     await settled(page);
     assert.deepEqual(await statuses(), before.filter((status) => status !== first));
+    assert.equal(await total(), all - one.count, 'marks of several features count those of the hidden class');
     await button.focus();
     await page.keyboard.press('Enter');
     await settled(page);
@@ -135,6 +138,7 @@ test('the legend hides a class, and with Alt shows it alone, in the map', async 
     await button.click({ modifiers: ['Alt'] });
     await settled(page);
     assert.deepEqual(await statuses(), [first]);
+    assert.equal(await total(), one.count);
     assert.equal(await button.getAttribute('aria-pressed'), 'true');
     await page.getByRole('button', { name: '显示全部类别' }).click();
     await settled(page);
@@ -251,12 +255,35 @@ test('the table reaches every feature by keyboard, page by page', async () => {
   });
 });
 
-test('a layer too large for one answer says how much of it is shown', async () => {
-  await onPage({ hash: '#layers=county,landuse' }, async (page) => {
-    const { numberMatched } = await api('/collections/landuse/items?limit=1');
-    const notice = page.locator('.notice', { hasText: '请放大' });
-    if (numberMatched > 10_000) assert.match(await words(notice), /显示 10,000 \/ [\d,]+，请放大/);
-    else assert.equal(await notice.count(), 0, 'says that a part is shown although all is');
+test('the map has the very features that items has in its box, of every layer with shapes', async () => {
+  const { collections } = await api('/collections');
+  const [west, south, east, north] = collections.find((layer) => layer.id === 'county').extent.spatial.bbox[0];
+  const layers = collections.filter((layer) => layer.geometry === 'surface').map((layer) => layer.id);
+  await onPage({ hash: `#map=12.2/${((south + north) / 2).toFixed(5)}/${((west + east) / 2 + 0.1).toFixed(5)}&layers=${layers.join(',')}` }, async (page) => {
+    const box = await page.evaluate(() => {
+      const { map } = globalThis.mutu;
+      const { clientWidth, clientHeight } = map.getCanvas();
+      const box = (by) => [map.unproject([-by, clientHeight + by]), map.unproject([clientWidth + by, -by])].flatMap(({ lng, lat }) => [lng, lat]);
+      return { inner: box(-2), outer: box(2) };
+    });
+    const idsIn = async (layer, at) => (await api(`/collections/${layer}/items?limit=10000&bbox=${at.join(',')}`)).features.map((feature) => feature.id);
+    for (const layer of layers) {
+      const { ids, crowds } = await drawnOf(page, `${layer}:fill`);
+      const [surely, perhaps] = [await idsIn(layer, box.inner), new Set(await idsIn(layer, box.outer))];
+      assert.equal(crowds, 0, `${layer}: at this zoom the test needs features that are told apart`);
+      // Within two pixels of the edge of the map either may be right.
+      assert.deepEqual(surely.filter((id) => !ids.includes(id)), [], `${layer}: not drawn`);
+      assert.deepEqual(ids.filter((id) => !perhaps.has(id)), [], `${layer}: drawn although elsewhere`);
+    }
+  });
+});
+
+test('an address that colours by what cannot be gathered says so and colours as usual', async () => {
+  await onPage({ hash: '#by=parcels:area_mu,landuse:nothing' }, async (page) => {
+    assert.match(await words(page.locator('.warning')), /by=parcels:area_mu.*by=landuse:nothing/);
+    assert.equal((await drawnOf(page, 'parcels:dust')).total, (await api('/collections/parcels')).itemCount);
+    await page.getByRole('button', { name: '关闭提示' }).click();
+    assert.equal(await page.locator('.warning').count(), 0);
   });
 });
 

@@ -2,9 +2,6 @@
 
 import type { Box, Collection, Item, ItemPage, LayerSchema, Statistics, Target, Unit } from './types';
 
-/** The most features that one answer may carry. */
-export const PAGE_LIMIT = 10_000;
-
 export class RequestFault extends Error {
   constructor(
     message: string,
@@ -58,16 +55,45 @@ async function faultOf(answer: Response): Promise<RequestFault> {
   }
 }
 
+/** What went wrong, in the words of the server where it said some; also for what others than this file asked of it. */
+export async function faultText(fault: unknown): Promise<string> {
+  if (fault instanceof Error && 'body' in fault && fault.body instanceof Blob) {
+    const text = await fault.body.text();
+    try {
+      const { detail, title } = JSON.parse(text) as { detail?: string; title?: string };
+      return detail ?? title ?? fault.message;
+    } catch {
+      return fault.message;
+    }
+  }
+  return fault instanceof Error ? fault.message : String(fault);
+}
+
 const layerPath = (layer: string): string => `/collections/${encodeURIComponent(layer)}`;
 
-export const itemsPath = (layer: string, query: { bbox?: Box; filter?: string; limit?: number } = {}): string =>
+export const itemsPath = (layer: string, query: { bbox?: Box; filter?: string; limit?: number; properties?: string } = {}): string =>
   pathOf(`${layerPath(layer)}/items`, {
-    bbox: query.bbox?.map((degrees) => String(Math.round(degrees * 1e6) / 1e6)).join(','),
+    bbox: query.bbox?.map((degrees) => String(Math.round(degrees * 1e7) / 1e7)).join(','),
     filter: query.filter,
+    properties: query.properties,
     limit: query.limit?.toString(),
   });
 
 export const itemPath = (layer: string, id: string): string => `${layerPath(layer)}/items/${encodeURIComponent(id)}`;
+
+/** The most detailed tiles that are asked for; nearer views enlarge them, whose unit is below four centimetres. */
+export const LAST_TILES = 18;
+
+/**
+ * The address of a layer's tiles, whole, because it is asked from outside the page. Tiles hold just the properties named and the one
+ * that colours the layer, by which small features are gathered; either may be none.
+ */
+export function tilesUrl(layer: string, query: { properties: readonly string[]; color: string; filter: string }): string {
+  const asked = { properties: query.properties.join(','), class: query.color };
+  const pairs = Object.entries(asked).map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll('%2C', ',')}`);
+  if (query.filter !== '') pairs.push(`filter=${encodeURIComponent(query.filter)}`);
+  return `${base()}${layerPath(layer)}/tiles/WebMercatorQuad/{z}/{y}/{x}?${pairs.join('&')}`;
+}
 
 export const statisticsPath = (layer: string, query: { groupBy?: string; unit?: Unit; filter?: string } = {}): string =>
   pathOf(`${layerPath(layer)}/statistics`, { 'group-by': query.groupBy, unit: query.unit, filter: query.filter });

@@ -30,8 +30,8 @@ describe('the catalogs', () => {
   });
 
   it('fill their gaps', () => {
-    expect(text('en', 'map.partial', { layer: 'Parcels', shown: '10,000', matched: '57,231' })).toBe('Parcels: showing 10,000 of 57,231, zoom in');
-    expect(text('zh-CN', 'map.partial', { layer: '地块', shown: '10,000', matched: '57,231' })).toBe('地块：显示 10,000 / 57,231，请放大');
+    expect(text('en', 'feature.crowd.surface', { layer: 'Parcels', n: '1,204' })).toBe('Parcels: 1,204 features here, zoom in');
+    expect(text('zh-CN', 'feature.crowd.surface', { layer: '地块', n: '1,204' })).toBe('地块：此处有 1,204 个图斑，放大查看');
   });
 
   it('have no key that nothing uses', () => {

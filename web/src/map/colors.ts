@@ -64,6 +64,12 @@ export function groupable(schema: LayerSchema | undefined): string[] {
     .map(([name]) => name);
 }
 
+/** Whether tiles can gather features by a property: a stored one of words, whole numbers, days or truth values; no name means none. */
+export function gathers(property: Property | undefined, name: string): boolean {
+  if (name === '') return true;
+  return property !== undefined && !property['x-ogc-role'] && !property.readOnly && !property.format?.startsWith('geometry') && property.type !== 'number';
+}
+
 function isGroupable(name: string, property: Property): boolean {
   if (property['x-ogc-role'] || property.readOnly || property.format?.startsWith('geometry')) return false;
   if (property.oneOf || property.type === 'boolean') return true;

@@ -1,14 +1,15 @@
 // The one place that talks to MapLibre: puts layers, data, selection and hover on the map and tells what the pointer meets.
 
 import 'maplibre-gl/dist/maplibre-gl.css';
-import type { Feature, Geometry } from 'geojson';
-import { type GeoJSONSource, type LayerSpecification, Map as MapLibre, type MapMouseEvent, type PointLike, ScaleControl, setWorkerUrl } from 'maplibre-gl';
+import type { Feature } from 'geojson';
+import { type GeoJSONSource, type LngLat, Map as MapLibre, type MapGeoJSONFeature, type MapMouseEvent, type PointLike, ScaleControl, setWorkerUrl, type VectorTileSource } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
-import type { Box, Item } from '../api/types';
+import { LAST_TILES } from '../api/client';
+import type { Box, Collection, Item } from '../api/types';
 import type { Camera } from '../state/hash';
 import { graticule } from './graticule';
-import { labelPoint } from './labels';
-import { baseStyle, classFilter, drawn, dust, labelSourceOf, type Look, names, rank, sourceOf, styleIds } from './style';
+import { boxOf, labelPoint } from './labels';
+import { baseStyle, drawn, dust, labelSourceOf, type Look, names, rank, sourceOf, styleIds } from './style';
 
 setWorkerUrl(workerUrl);
 
@@ -19,20 +20,51 @@ export interface Hit {
   properties: Record<string, unknown>;
 }
 
+/** Several features of a layer that are drawn as one mark, because each is smaller than a pixel. */
+export interface Crowd {
+  layer: string;
+  count: number;
+  /** Where the marks lie. */
+  box: Box;
+}
+
+/** What the pointer meets. */
+export interface Meeting {
+  /** The topmost first. */
+  hits: Hit[];
+  crowds: Crowd[];
+  /** The crowd that is on top of all hits, if one is. */
+  first: Crowd | null;
+}
+
 export interface Listener {
   moved(camera: Camera, box: Box): void;
-  clicked(hits: Hit[]): void;
-  hovered(hits: Hit[], x: number, y: number): void;
+  clicked(meeting: Meeting): void;
+  hovered(meeting: Meeting, x: number, y: number): void;
   idle(): void;
+  /** Tiles of a layer are asked for. */
+  loading(): void;
+  /** Tiles of a layer could not be read. */
+  failed(layer: string, reason: unknown): void;
+  /** Tiles of a layer that could not be read are asked for again. */
+  retried(layer: string): void;
 }
 
 const EMPTY = { type: 'FeatureCollection' as const, features: [] };
 const TOUCH = 4;
+const NOTHING: Meeting = { hits: [], crowds: [], first: null };
+/** How much nearer the map goes to take a mark of several features apart. */
+const APART = 3;
+/** Half of a mark's cell in degrees, in the most detailed tiles. */
+const HALF_CELL = (360 / 2 ** LAST_TILES) * (4 / 4096);
 
 export class MapController {
   readonly map: MapLibre;
   private readonly signatures = new Map<string, string>();
-  private hover: { source: string; id: string | number } | null = null;
+  /** The address of the tiles of each layer that is on the map. */
+  private readonly tiles = new Map<string, string>();
+  private readonly failed = new Set<string>();
+  private hover: { source: string; sourceLayer: string; id: number } | null = null;
   private looks: Look[] = [];
 
   constructor(container: HTMLElement, camera: Camera | null, home: Box | null, title: string, private readonly listener: Listener) {
@@ -58,6 +90,31 @@ export class MapController {
     this.map.on('mousemove', (event) => this.pointer(event));
     this.map.on('mouseout', () => this.leave());
     this.map.on('idle', () => this.listener.idle());
+    this.map.on('dataloading', (event) => {
+      if (event.dataType === 'source') this.listener.loading();
+    });
+    this.map.on('error', (event) => this.tellFault(event));
+  }
+
+  private tellFault(event: { error: unknown; sourceId?: string }): void {
+    const layer = event.sourceId?.startsWith('data:') ? event.sourceId.slice('data:'.length) : null;
+    if (layer === null) {
+      reportError(event.error);
+      return;
+    }
+    this.failed.add(layer);
+    this.listener.failed(layer, event.error);
+  }
+
+  /** Asks again for what could not be read. */
+  private retry(): void {
+    for (const layer of this.failed) {
+      const tiles = this.tiles.get(layer);
+      this.failed.delete(layer);
+      if (tiles === undefined) continue;
+      this.listener.retried(layer);
+      (this.map.getSource(sourceOf(layer)) as VectorTileSource | undefined)?.setTiles([tiles]);
+    }
   }
 
   /** Resolves when layers can be put on the map. */
@@ -80,6 +137,7 @@ export class MapController {
     const box = this.box();
     (this.map.getSource('graticule') as GeoJSONSource | undefined)?.setData(graticule(box));
     this.listener.moved({ zoom: this.map.getZoom(), lat, lon: lng }, box);
+    this.retry();
   }
 
   /** Brings the map to the wanted looks, touching only what differs. */
@@ -94,17 +152,44 @@ export class MapController {
 
   private put(look: Look): void {
     const { id } = look.layer;
-    const signature = JSON.stringify([look.property, look.color, look.named, look.hidden, look.classes.map((entry) => [entry.key, entry.color])]);
-    if (this.signatures.get(id) === signature) return;
-    for (const part of styleIds(id)) if (this.map.getLayer(part)) this.map.removeLayer(part);
-    for (const source of [sourceOf(id), labelSourceOf(id)]) {
-      if (!this.map.getSource(source)) this.map.addSource(source, { type: 'geojson', data: EMPTY });
+    const signature = JSON.stringify([look.property, look.color, look.label, look.pointed, look.classes.map((entry) => [entry.key, entry.color])]);
+    const mustGo = !this.canRefill(look);
+    if (this.signatures.get(id) !== signature || mustGo) {
+      for (const part of styleIds(id)) if (this.map.getLayer(part)) this.map.removeLayer(part);
+      this.signatures.delete(id);
     }
-    const filter = classFilter(look);
-    for (const layer of drawn(look)) this.map.addLayer(withFilter(layer, filter), this.above(look));
-    for (const layer of dust(look)) this.map.addLayer(withFilter(layer, filter), this.above(look));
-    this.map.addLayer(withFilter(names(look), filter), 'selection:halo');
+    if (mustGo) this.map.removeSource(sourceOf(id));
+    this.fill(look);
+    if (this.signatures.get(id) === signature) return;
+    if (!this.map.getSource(labelSourceOf(id))) this.map.addSource(labelSourceOf(id), { type: 'geojson', data: EMPTY });
+    for (const layer of [...dust(look), ...drawn(look)]) this.map.addLayer(layer, this.above(look));
+    const written = names(look);
+    if (written) this.map.addLayer(written, 'selection:halo');
     this.signatures.set(id, signature);
+  }
+
+  /**
+   * Whether the source can stay and be given other tiles. While a tile of the former ones is under way MapLibre would keep what it
+   * holds, so that features that are filtered out stayed on the map: then the source goes.
+   */
+  private canRefill(look: Look): boolean {
+    const source = sourceOf(look.layer.id);
+    return !this.map.getSource(source) || this.tiles.get(look.layer.id) === look.tiles || this.map.isSourceLoaded(source);
+  }
+
+  /** Gives the source of a layer the tiles that it shall have. */
+  private fill(look: Look): void {
+    const { id } = look.layer;
+    const source = this.map.getSource(sourceOf(id)) as VectorTileSource | undefined;
+    if (source && this.tiles.get(id) === look.tiles) return;
+    this.forgive(id);
+    if (source) source.setTiles([look.tiles]);
+    else this.map.addSource(sourceOf(id), { type: 'vector', tiles: [look.tiles], maxzoom: LAST_TILES, ...boundsOf(look.layer) });
+    this.tiles.set(id, look.tiles);
+  }
+
+  private forgive(layer: string): void {
+    if (this.failed.delete(layer)) this.listener.retried(layer);
   }
 
   /** The style layer under which the shapes of this look go: the lowest part of the next higher layer that is on the map. */
@@ -123,17 +208,17 @@ export class MapController {
     for (const source of [sourceOf(id), labelSourceOf(id)]) if (this.map.getSource(source)) this.map.removeSource(source);
     if (this.hover?.source === sourceOf(id)) this.hover = null;
     this.signatures.delete(id);
+    this.tiles.delete(id);
+    this.forgive(id);
   }
 
-  /** Hands the features of a layer to the map; `label` gives the name that is written, if any. */
-  setData(layer: string, features: Item[], label: (item: Item) => string): void {
-    const drawable = features.filter((item): item is Item & { geometry: Geometry } => item.geometry !== null);
-    (this.map.getSource(sourceOf(layer)) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: drawable as Feature[] });
-    const labels = drawable.flatMap((item): Feature[] => {
-      const [at, name] = [labelPoint(item.geometry), label(item)];
-      return at ? [{ type: 'Feature', id: item.id, geometry: { type: 'Point', coordinates: at }, properties: { ...item.properties, label: name } } as Feature] : [];
+  /** Hands the map the features whose names it writes at points of their own. */
+  setNames(layer: string, features: Item[]): void {
+    const points = features.flatMap((item): Feature[] => {
+      const at = labelPoint(item.geometry);
+      return at ? [{ type: 'Feature', id: item.id, geometry: { type: 'Point', coordinates: at }, properties: item.properties } as Feature] : [];
     });
-    (this.map.getSource(labelSourceOf(layer)) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: labels });
+    (this.map.getSource(labelSourceOf(layer)) as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features: points });
   }
 
   select(item: Item | null): void {
@@ -173,7 +258,17 @@ export class MapController {
     this.map.resize();
   }
 
-  private at(event: MapMouseEvent): Hit[] {
+  /** Goes nearer to a mark, so that its features come apart; false where the map is as near as tiles tell features apart. */
+  approach(crowd: Crowd): boolean {
+    const zoom = this.map.getZoom();
+    if (zoom >= LAST_TILES) return false;
+    const center: [number, number] = [(crowd.box[0] + crowd.box[2]) / 2, (crowd.box[1] + crowd.box[3]) / 2];
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.map.easeTo({ center, zoom: Math.min(LAST_TILES, zoom + APART), duration: still ? 0 : 400 });
+    return true;
+  }
+
+  private at(event: MapMouseEvent): Meeting {
     const { x, y } = event.point;
     const parts = this.looks
       .filter((look) => look.visible)
@@ -183,15 +278,9 @@ export class MapController {
     const dots = parts.filter((id) => id.endsWith(':circle') || id.endsWith(':dust') || id.endsWith(':line'));
     const around: [PointLike, PointLike] = [[x - TOUCH, y - TOUCH], [x + TOUCH, y + TOUCH]];
     const near = this.map.queryRenderedFeatures(around, { layers: dots.filter((id) => !this.isSurface(id)) });
-    const seen = new Map<string, Hit>();
-    for (const feature of [...near, ...exact]) {
-      const layer = feature.source.slice(feature.source.indexOf(':') + 1);
-      if (feature.id === undefined) continue;
-      const hit: Hit = { layer, id: String(feature.id), properties: feature.properties };
-      seen.set(`${layer}/${hit.id}`, seen.get(`${layer}/${hit.id}`) ?? hit);
-    }
     const height = new Map(this.looks.map((look, order) => [look.layer.id, order]));
-    return [...seen.values()].toSorted((a, b) => (height.get(b.layer) ?? 0) - (height.get(a.layer) ?? 0));
+    const met = [...exact, ...near].toSorted((a, b) => (height.get(layerOf(b)) ?? 0) - (height.get(layerOf(a)) ?? 0));
+    return meetingOf(met, event.lngLat);
   }
 
   private isSurface(part: string): boolean {
@@ -200,16 +289,16 @@ export class MapController {
   }
 
   private pointer(event: MapMouseEvent): void {
-    const hits = this.at(event);
-    const top = hits.find((hit) => hit.layer !== 'county' && hit.layer !== 'towns') ?? null;
-    const next = top ? { source: sourceOf(top.layer), id: Number.isNaN(Number(top.id)) ? top.id : Number(top.id) } : null;
+    const meeting = this.at(event);
+    const top = meeting.first ? null : (meeting.hits.find((hit) => hit.layer !== 'county' && hit.layer !== 'towns') ?? null);
+    const next = top ? { source: sourceOf(top.layer), sourceLayer: top.layer, id: Number(top.id) } : null;
     if (next?.source !== this.hover?.source || next?.id !== this.hover?.id) {
       this.clearHover();
       if (next) this.map.setFeatureState(next, { hover: true });
       this.hover = next;
-      this.map.getCanvas().style.cursor = next ? 'pointer' : '';
     }
-    this.listener.hovered(top ? hits : [], event.point.x, event.point.y);
+    this.map.getCanvas().style.cursor = top || meeting.first ? 'pointer' : '';
+    this.listener.hovered(top || meeting.first ? meeting : NOTHING, event.point.x, event.point.y);
   }
 
   private clearHover(): void {
@@ -219,12 +308,41 @@ export class MapController {
 
   private leave(): void {
     this.clearHover();
-    this.listener.hovered([], 0, 0);
+    this.listener.hovered(NOTHING, 0, 0);
   }
 }
 
-function withFilter(layer: LayerSpecification, filter: ReturnType<typeof classFilter>): LayerSpecification {
-  if (!filter || !('source' in layer)) return layer;
-  const own = 'filter' in layer ? layer.filter : undefined;
-  return { ...layer, filter: own ? ['all', own, filter] : filter } as LayerSpecification;
+/** Tiles outside the layer's extent are not there to be asked for. */
+function boundsOf(layer: Collection): { bounds?: Box } {
+  const box = layer.extent?.spatial?.bbox?.[0];
+  return box?.length === 4 ? { bounds: box as Box } : {};
+}
+
+const layerOf = (feature: MapGeoJSONFeature): string => feature.sourceLayer ?? '';
+
+/** What is met, from features in order: each once, and the marks of several features of a layer taken together. */
+function meetingOf(features: MapGeoJSONFeature[], at: LngLat): Meeting {
+  const hits = new Map<string, Hit>();
+  const crowds = new Map<string, Crowd>();
+  const counted = new Set<string>();
+  let first: Crowd | null = null;
+  for (const feature of features) {
+    const [layer, count] = [layerOf(feature), Number(feature.properties['_count'] ?? 1)];
+    const id = feature.id ?? feature.properties['_id'];
+    if (count <= 1) {
+      if (id !== undefined && !hits.has(`${layer}/${id}`)) hits.set(`${layer}/${id}`, { layer, id: String(id), properties: feature.properties });
+      continue;
+    }
+    const box = boxOf(feature.geometry) ?? [at.lng, at.lat, at.lng, at.lat];
+    // The same mark is met once in each style layer that draws it.
+    const mark = `${layer}/${box.join()}`;
+    if (counted.has(mark)) continue;
+    counted.add(mark);
+    const crowd = crowds.get(layer) ?? { layer, count: 0, box: [Infinity, Infinity, -Infinity, -Infinity] };
+    crowd.count += count;
+    crowd.box = [Math.min(crowd.box[0], box[0] - HALF_CELL), Math.min(crowd.box[1], box[1] - HALF_CELL), Math.max(crowd.box[2], box[2] + HALF_CELL), Math.max(crowd.box[3], box[3] + HALF_CELL)];
+    crowds.set(layer, crowd);
+    if (hits.size === 0) first ??= crowd;
+  }
+  return { hits: [...hits.values()], crowds: [...crowds.values()], first };
 }

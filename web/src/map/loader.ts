@@ -1,44 +1,17 @@
-// Keeps the features of the shown layers at hand: small layers whole, large ones by the box of the view. It never passes off a
-// part as the whole: what was matched and what was returned are kept side by side.
+// Points for the names of the shown layers, one a feature, so that no name is repeated at the seams of tiles. For small layers only:
+// the names of large ones are written from their tiles.
 
-import { itemsPath, PAGE_LIMIT, readItems } from '../api/client';
-import type { Box, Collection, Item } from '../api/types';
+import { itemsPath, readItems } from '../api/client';
+import type { Collection, Item } from '../api/types';
 
-/** Layers up to this size are fetched whole, once per filter. */
+/** Layers up to this size have points of their own for their names; one answer holds them all. */
 export const WHOLE_LAYER = 3_000;
 
-export interface Loaded {
-  features: Item[];
-  shown: number;
-  matched: number;
-}
-
-export type Outcome = { kind: 'data'; loaded: Loaded } | { kind: 'failed'; reason: unknown };
-
-interface Held {
-  filter: string;
-  /** The box that was asked for; null: the whole layer. */
-  box: Box | null;
-  complete: boolean;
-}
-
-interface Running {
-  filter: string;
-  box: Box | null;
-  abort: AbortController;
-}
-
-/** A margin around the view, so that a small move needs no request. */
-function padded([west, south, east, north]: Box): Box {
-  const [dx, dy] = [(east - west) * 0.2, (north - south) * 0.2];
-  return [Math.max(-180, west - dx), Math.max(-90, south - dy), Math.min(180, east + dx), Math.min(90, north + dy)];
-}
-
-const covers = (outer: Box, inner: Box): boolean => outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+export type Outcome = { kind: 'data'; features: Item[] } | { kind: 'failed'; reason: unknown };
 
 export class Loader {
-  private readonly held = new Map<string, Held>();
-  private readonly running = new Map<string, Running>();
+  /** The questions that are answered or under way, by layer. */
+  private readonly asked = new Map<string, { path: string; abort: AbortController; done: boolean }>();
 
   constructor(
     private readonly tell: (layer: string, outcome: Outcome) => void,
@@ -46,52 +19,41 @@ export class Loader {
   ) {}
 
   get busy(): boolean {
-    return this.running.size > 0;
+    return [...this.asked.values()].some((question) => !question.done);
   }
 
-  /** Sees to it that the layer is loaded for this view and filter. */
-  want(layer: Collection, view: Box, filter = ''): void {
-    const whole = layer.itemCount <= WHOLE_LAYER;
-    const held = this.held.get(layer.id);
-    if (held && held.filter === filter && held.complete && (held.box === null || covers(held.box, view))) return;
-    const running = this.running.get(layer.id);
-    if (running && running.filter === filter && (running.box === null || covers(running.box, view))) return;
-    running?.abort.abort();
-    void this.fetch(layer.id, whole ? null : padded(view), view, filter);
+  /** Sees to it that the names of the layer under this filter are loaded. */
+  want(layer: Collection, label: string, filter: string): void {
+    const path = itemsPath(layer.id, { limit: WHOLE_LAYER, properties: label, filter });
+    const held = this.asked.get(layer.id);
+    if (held?.path === path) return;
+    held?.abort.abort();
+    void this.fetch(layer.id, path);
   }
 
   /** Forgets a layer and stops what runs for it. */
   drop(layer: string): void {
-    this.running.get(layer)?.abort.abort();
-    this.running.delete(layer);
-    this.held.delete(layer);
+    this.asked.get(layer)?.abort.abort();
+    this.asked.delete(layer);
     this.busyChanged(this.busy);
   }
 
-  private async fetch(layer: string, box: Box | null, view: Box, filter: string): Promise<void> {
-    const abort = new AbortController();
-    this.running.set(layer, { filter, box, abort });
+  private async fetch(layer: string, path: string): Promise<void> {
+    const question = { path, abort: new AbortController(), done: false };
+    this.asked.set(layer, question);
     this.busyChanged(true);
+    const current = (): boolean => this.asked.get(layer) === question;
     try {
-      let [asked, loaded] = [box, await this.page(layer, box, filter, abort.signal)];
-      if (box && loaded.shown < loaded.matched) {
-        // The margin cost features of the view itself: ask for the view alone.
-        [asked, loaded] = [view, await this.page(layer, view, filter, abort.signal)];
-      }
-      this.held.set(layer, { filter, box: asked, complete: loaded.shown >= loaded.matched });
-      this.tell(layer, { kind: 'data', loaded });
+      const page = await readItems(path, question.abort.signal);
+      if (current()) this.tell(layer, { kind: 'data', features: page.features });
     } catch (reason) {
-      if (!abort.signal.aborted) this.tell(layer, { kind: 'failed', reason });
-    } finally {
-      if (this.running.get(layer)?.abort === abort) this.running.delete(layer);
-      this.busyChanged(this.busy);
+      if (current()) {
+        this.tell(layer, { kind: 'failed', reason });
+        // Forgotten, so that it is asked again when the map asks for the layer again.
+        this.asked.delete(layer);
+      }
     }
-  }
-
-  private async page(layer: string, box: Box | null, filter: string, signal: AbortSignal): Promise<Loaded> {
-    const page = await readItems(itemsPath(layer, { limit: PAGE_LIMIT, ...(box ? { bbox: box } : {}), ...(filter ? { filter } : {}) }), signal);
-    const shown = page.features.length;
-    const more = page.links?.some((link) => link.rel === 'next') ?? false;
-    return { features: page.features, shown, matched: page.numberMatched ?? (more ? Infinity : shown) };
+    question.done = true;
+    this.busyChanged(this.busy);
   }
 }

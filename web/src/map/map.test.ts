@@ -1,10 +1,10 @@
 import type { Polygon } from 'geojson';
 import { describe, expect, it } from 'vitest';
 import type { Collection, Group } from '../api/types';
-import { classesOf, favourite, groupable, MOST_CLASSES, OTHER } from './colors';
+import { classesOf, favourite, gathers, groupable, MOST_CLASSES, OTHER } from './colors';
 import { degreeText, graticule, stepFor } from './graticule';
 import { boxOf, labelPoint } from './labels';
-import { classFilter, drawn, type Look, shownAtFirst, styleIds } from './style';
+import { drawn, dust, type Look, names, shownAtFirst, styleIds } from './style';
 
 const group = (property: string, value: string | null, count: number): Group => ({ key: { [property]: value }, count, area: count, share: 0 });
 const layer = (id: string, geometry: Collection['geometry'] = 'surface'): Collection => ({ id, title: id, provenance: 'imported', geometry, itemCount: 1 });
@@ -36,18 +36,31 @@ describe('the legend', () => {
   });
 });
 
-describe('class filters', () => {
-  const look: Look = { layer: layer('parcels'), color: '#000', property: 'status', classes: [], hidden: ['x', ''], visible: true, named: false };
-
-  it('hide the named classes and those without value', () => {
-    expect(JSON.stringify(classFilter(look))).toBe('["all",["!",["in",["to-string",["get","status"]],["literal",["x",""]]]]]');
-    expect(classFilter({ ...look, hidden: [] })).toBeNull();
-  });
+describe('the style of a layer', () => {
+  const look: Look = { layer: layer('parcels'), color: '#000', property: 'status', classes: [], visible: true, tiles: 'http://h/{z}/{y}/{x}', label: 'name', pointed: false };
+  const parts = (of: Look) => [...drawn(of), ...dust(of), ...[names(of)].filter((part) => part !== null)];
 
   it('every style layer has an id by which it is taken off again', () => {
     for (const geometry of ['surface', 'line', 'point', 'mixed'] as const) {
-      for (const part of drawn({ ...look, layer: layer('l', geometry) })) expect(styleIds('l')).toContain(part.id);
+      for (const part of parts({ ...look, layer: layer('l', geometry) })) expect(styleIds('l')).toContain(part.id);
     }
+  });
+
+  it('draws everything from tiles, names too unless they have points of their own', () => {
+    for (const geometry of ['surface', 'line', 'point', 'mixed'] as const) {
+      for (const part of parts({ ...look, layer: layer('地块', geometry) })) expect(part).toMatchObject({ source: 'data:地块', 'source-layer': '地块' });
+    }
+    const pointed = names({ ...look, pointed: true });
+    expect(pointed).toMatchObject({ source: 'names:parcels' });
+    expect(pointed).not.toHaveProperty('source-layer');
+    expect(names({ ...look, label: '' })).toBeNull();
+  });
+
+  it('has no property that tiles cannot gather features by', () => {
+    const stored = { type: 'string' };
+    expect([stored, { type: 'integer' }, { type: 'boolean' }, { type: 'string', format: 'date' }].every((kind) => gathers(kind, 'p'))).toBe(true);
+    expect([undefined, { type: 'number' }, { ...stored, readOnly: true }, { ...stored, 'x-ogc-role': 'id' }, { format: 'geometry-polygon' }].some((kind) => gathers(kind, 'p'))).toBe(false);
+    expect(gathers(undefined, '')).toBe(true);
   });
 });
 

@@ -1,6 +1,6 @@
 // How layers are drawn: MapLibre style layers per layer of the workspace, from bottom to top. Pure.
 
-import type { ExpressionSpecification, FilterSpecification, LayerSpecification, StyleSpecification } from 'maplibre-gl';
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from 'maplibre-gl';
 import type { Collection } from '../api/types';
 import { OTHER, OTHER_COLOR, type Class } from './colors';
 
@@ -11,10 +11,13 @@ export interface Look {
   /** The property that colours it; empty: one colour. */
   property: string;
   classes: Class[];
-  hidden: string[];
   visible: boolean;
-  /** Whether the names of its features are written. */
-  named: boolean;
+  /** The address of its tiles, with what they shall hold: the colouring property, names, and only the features that are wanted. */
+  tiles: string;
+  /** The property that is written on the map; empty: none. */
+  label: string;
+  /** Whether names stand at points of their own, one a feature, instead of in each tile. */
+  pointed: boolean;
 }
 
 const INK = '#26332e';
@@ -47,25 +50,21 @@ export function colorOf(look: Look): ExpressionSpecification | string {
   return ['match', key(look.property), ...pairs, OTHER_COLOR] as unknown as ExpressionSpecification;
 }
 
-/** Hides the classes that the legend switched off. */
-export function classFilter(look: Look): FilterSpecification | null {
-  if (look.property === '' || look.hidden.length === 0) return null;
-  const named = look.hidden.filter((name) => name !== OTHER);
-  const tests: ExpressionSpecification[] = [['!', ['in', key(look.property), ['literal', named]]]];
-  if (look.hidden.includes(OTHER)) {
-    const listed = look.classes.filter((entry) => entry.key !== OTHER).map((entry) => entry.key);
-    tests.push(['in', key(look.property), ['literal', listed]]);
-  }
-  return ['all', ...tests] as FilterSpecification;
-}
-
 export const sourceOf = (layer: string): string => `data:${layer}`;
 export const labelSourceOf = (layer: string): string => `names:${layer}`;
+
+/** A feature of a tile that stands for itself, not for several that are too small to be drawn. */
+const SINGLE: ExpressionSpecification = ['<=', ['coalesce', ['get', '_count'], 1], 1];
+/** A feature with a shape of its own, not the mark of one or more that are smaller than a pixel. */
+const SHAPE: ExpressionSpecification = ['!', ['has', '_count']];
+
+/** Where the shapes of a layer come from. */
+const tiled = (id: string): { source: string; 'source-layer': string } => ({ source: sourceOf(id), 'source-layer': id });
 
 const outlineOnly = new Set(['county', 'towns']);
 const hover = (on: number, off: number): ExpressionSpecification => ['case', ['boolean', ['feature-state', 'hover'], false], on, off];
 
-/** Surfaces so small from afar that each is also drawn as a dot, so that none vanishes: all but the wide ones. */
+/** Surfaces so small from afar that each is also drawn wider than it is, so that none vanishes: all but the wide ones. */
 const hasDust = (layer: Collection): boolean => (layer.geometry === 'surface' || layer.geometry === 'mixed') && !['county', 'towns', 'parks', 'belts', 'constraints', 'landuse'].includes(layer.id);
 
 const fillOpacity: Record<string, number> = { landuse: 0.62, constraints: 0.16, parks: 0.14, belts: 0.18, supply: 0.6, parcels: 0.78 };
@@ -73,26 +72,28 @@ const fillOpacity: Record<string, number> = { landuse: 0.62, constraints: 0.16, 
 function surface(look: Look): LayerSpecification[] {
   const { id } = look.layer;
   const color = colorOf(look);
-  const source = sourceOf(id);
+  const source = tiled(id);
   const outlined = outlineOnly.has(id);
   const wide = ['county', 'parks', 'belts', 'constraints'].includes(id);
+  // An outline in another colour than the fill would hide what is no larger than itself.
+  const contrasted = id === 'parcels' || id === 'landuse';
   const line: Record<string, unknown> = { 'line-color': id === 'parcels' || id === 'landuse' ? '#ffffff' : color, 'line-width': id === 'county' ? 2 : wide ? 1.6 : 0.7 };
   if (id === 'parcels') Object.assign(line, { 'line-color': INK, 'line-opacity': 0.45, 'line-width': ['interpolate', ['linear'], ['zoom'], 9, 0.1, 13, 0.8] });
-  if (id === 'landuse') line['line-opacity'] = 0.5;
+  if (id === 'landuse') Object.assign(line, { 'line-opacity': 0.5, 'line-width': ['interpolate', ['linear'], ['zoom'], 9, 0.35, 12, 0.7] });
   if (id === 'towns') Object.assign(line, { 'line-dasharray': [4, 3], 'line-width': 1 });
   if (id === 'constraints') line['line-dasharray'] = [2, 1.5];
   return [
-    { id: `${id}:fill`, type: 'fill', source, paint: { 'fill-color': id === 'county' ? '#ffffff' : color, 'fill-opacity': id === 'county' ? 0.6 : outlined ? 0 : (fillOpacity[id] ?? 0.5) } },
-    { id: `${id}:line`, type: 'line', source, layout: { 'line-join': 'round' }, paint: line as object },
-    { id: `${id}:hover`, type: 'line', source, layout: { 'line-join': 'round' }, paint: { 'line-color': INK, 'line-width': 2.2, 'line-opacity': hover(1, 0) } },
+    { id: `${id}:fill`, type: 'fill', ...source, paint: { 'fill-color': id === 'county' ? '#ffffff' : color, 'fill-opacity': id === 'county' ? 0.6 : outlined ? 0 : (fillOpacity[id] ?? 0.5) } },
+    { id: `${id}:line`, type: 'line', ...source, ...(contrasted ? { filter: SHAPE } : {}), layout: { 'line-join': 'round' }, paint: line as object },
+    { id: `${id}:hover`, type: 'line', ...source, layout: { 'line-join': 'round' }, paint: { 'line-color': INK, 'line-width': 2.2, 'line-opacity': hover(1, 0) } },
   ];
 }
 
 function stroke(look: Look): LayerSpecification[] {
   const { id } = look.layer;
   return [
-    { id: `${id}:line`, type: 'line', source: sourceOf(id), layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': colorOf(look), 'line-width': 2 } },
-    { id: `${id}:hover`, type: 'line', source: sourceOf(id), layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': INK, 'line-width': 3.5, 'line-opacity': hover(1, 0) } },
+    { id: `${id}:line`, type: 'line', ...tiled(id), layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': colorOf(look), 'line-width': 2 } },
+    { id: `${id}:hover`, type: 'line', ...tiled(id), layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': INK, 'line-width': 3.5, 'line-opacity': hover(1, 0) } },
   ];
 }
 
@@ -103,7 +104,7 @@ function dot(look: Look): LayerSpecification[] {
     {
       id: `${id}:circle`,
       type: 'circle',
-      source: sourceOf(id),
+      ...tiled(id),
       filter: ['==', ['geometry-type'], 'Point'],
       paint: { 'circle-color': colorOf(look), 'circle-radius': hover(radius + 2, radius), 'circle-stroke-color': '#ffffff', 'circle-stroke-width': 1.5 },
     },
@@ -126,35 +127,38 @@ export function drawn(look: Look): LayerSpecification[] {
   }
 }
 
-/** The dots of small surfaces seen from afar. */
+/** What lets small surfaces be seen from afar: an edge in their own colour under them, which fades where shapes become large enough. */
 export function dust(look: Look): LayerSpecification[] {
   const { id } = look.layer;
   if (!hasDust(look.layer)) return [];
   return [
     {
       id: `${id}:dust`,
-      type: 'circle',
-      source: labelSourceOf(id),
+      type: 'line',
+      ...tiled(id),
+      filter: ['==', ['geometry-type'], 'Polygon'],
       maxzoom: 12.5,
-      paint: { 'circle-color': colorOf(look), 'circle-radius': ['interpolate', ['linear'], ['zoom'], 8, 1.5, 11, 2.4], 'circle-opacity': ['interpolate', ['linear'], ['zoom'], 11.3, 0.9, 12.3, 0] },
+      layout: { 'line-join': 'round' },
+      paint: { 'line-color': colorOf(look), 'line-width': ['interpolate', ['linear'], ['zoom'], 8, 2, 11, 2.6], 'line-opacity': ['interpolate', ['linear'], ['zoom'], 11.3, 0.9, 12.3, 0] },
     },
   ];
 }
 
-/** The names of one layer, above all shapes. */
-export function names(look: Look): LayerSpecification {
+/** The names of one layer, above all shapes; null where none is written. */
+export function names(look: Look): LayerSpecification | null {
   const { id, geometry } = look.layer;
+  if (look.label === '') return null;
+  const text: ExpressionSpecification = ['to-string', ['get', look.label]];
   const size = id === 'county' ? 15 : id === 'seats' || id === 'parks' ? 13 : 12;
   const point = geometry === 'point';
   return {
     id: `${id}:names`,
     type: 'symbol',
-    source: labelSourceOf(id),
-    filter: ['!=', ['get', 'label'], ''],
+    ...(look.pointed ? { source: labelSourceOf(id) } : tiled(id)),
+    filter: ['all', ['!=', text, ''], SINGLE],
     minzoom: id === 'villages' ? 11.5 : id === 'towns' ? 10.5 : 0,
     layout: {
-      visibility: look.named ? 'visible' : 'none',
-      'text-field': ['get', 'label'],
+      'text-field': text,
       'text-font': FONT,
       'text-size': size,
       'text-max-width': 9,
@@ -167,7 +171,7 @@ export function names(look: Look): LayerSpecification {
 }
 
 /** Every id that `drawn` and `names` may give to a layer. */
-export const styleIds = (layer: string): string[] => ['fill', 'line', 'hover', 'circle', 'dust', 'names'].map((part) => `${layer}:${part}`);
+export const styleIds = (layer: string): string[] => ['dust', 'fill', 'line', 'hover', 'circle', 'names'].map((part) => `${layer}:${part}`);
 
 const EMPTY = { type: 'FeatureCollection' as const, features: [] };
 

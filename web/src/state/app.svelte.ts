@@ -1,25 +1,21 @@
 // What the page knows and what it shows. The view is the address; the rest comes from the server and is kept as it came.
 
 import { SvelteMap } from 'svelte/reactivity';
-import { readCollections, readSchema, readStatistics, readTargets, statisticsPath } from '../api/client';
+import { readCollections, readSchema, readStatistics, readTargets, statisticsPath, tilesUrl } from '../api/client';
 import type { Collection, Item, LayerSchema, Property, Statistics, Target, Unit, Value } from '../api/types';
+import { figure } from '../format/figures';
 import { layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
 import type { Key } from '../i18n/zh';
-import { type Class, classesOf, favourite, groupable, layerColor } from '../map/colors';
+import { type Class, classesOf, favourite, gathers, groupable, layerColor, OTHER } from '../map/colors';
+import type { Crowd } from '../map/controller';
+import { WHOLE_LAYER } from '../map/loader';
 import { type Look, rank, shownAtFirst } from '../map/style';
 import type { Answer } from './answer.svelte';
-import { type Clause, cqlOf, sameClause } from './filters';
+import { type Clause, cqlOf, cqlWithout, sameClause } from './filters';
 import { formatHash, parseHash, type View } from './hash';
 import { LayoutState } from './media.svelte';
 
 type KnownUnit = Unit | 'count' | 'percent';
-
-export interface Notice {
-  kind: 'partial' | 'failed';
-  shown: number;
-  matched: number;
-  reason: string;
-}
 
 /** How a user names a feature: the first of these properties that has a value. */
 const NAMES = ['name', '名称', 'title', 'code', '编号'];
@@ -36,9 +32,12 @@ export class AppState {
   readonly schemas = new SvelteMap<string, LayerSchema>();
   /** Statistics of a layer by its colouring property, for the legend: key is the path asked. */
   readonly legends = new SvelteMap<string, Statistics>();
-  readonly notices = new SvelteMap<string, Notice>();
+  /** What could not be read of a layer for the map, by layer. */
+  readonly notices = new SvelteMap<string, string>();
   /** The features under the last click, the topmost first. */
   hits: { layer: string; id: string }[] = $state([]);
+  /** The marks under the last click that stand for several features. */
+  crowds: Crowd[] = $state.raw([]);
   /** The selected feature as the server has it; asked by the page, whichever panel is open. */
   selection: Answer<Item> | null = $state.raw(null);
   readonly layout = new LayoutState();
@@ -47,7 +46,7 @@ export class AppState {
   announcement = $state('');
   mapBusy = $state(true);
   /** Set by the map: shows a feature or a layer. */
-  goTo: ((target: { item?: Item; layer?: Collection }) => void) | null = null;
+  goTo: ((target: { item?: Item; layer?: Collection; crowd?: Crowd }) => void) | null = null;
   private readonly asked = new Set<string>();
 
   t = (key: Key, words?: Words): string => text(this.view.lang, key, words);
@@ -142,8 +141,19 @@ export class AppState {
     this.view.layers = shown.includes(id) ? shown.filter((other) => other !== id) : [...shown, id];
   }
 
+  /** Choices of the address that no layer can be coloured by: its small features could not be gathered by them. */
+  get uncolored(): string[] {
+    return Object.entries(this.view.colorBy).filter(([layer, name]) => this.schemas.has(layer) && !gathers(this.property(layer, name), name)).map(([layer, name]) => `by=${layer}:${name}`);
+  }
+
+  forgetUncolored(): void {
+    for (const [layer, name] of Object.entries(this.view.colorBy)) if (!gathers(this.property(layer, name), name)) delete this.view.colorBy[layer];
+  }
+
   colorProperty(layer: string): string {
-    return this.view.colorBy[layer] ?? favourite(layer, this.schemas.get(layer));
+    const chosen = this.view.colorBy[layer];
+    if (chosen !== undefined && gathers(this.property(layer, chosen), chosen)) return chosen;
+    return favourite(layer, this.schemas.get(layer));
   }
 
   setColorProperty(layer: string, property: string): void {
@@ -171,6 +181,18 @@ export class AppState {
 
   filterOf(layer: string, except?: string): string | undefined {
     return cqlOf(this.view.filter, layer, this.schemas.get(layer)?.properties ?? {}, except);
+  }
+
+  /** The features of a layer that the map shows: those of the filter without the classes that the legend switched off. */
+  drawnFilter(layer: string): string {
+    const [property, hidden] = [this.colorProperty(layer), this.view.hidden[layer] ?? []];
+    const parts = [this.filterOf(layer) ?? ''];
+    if (property !== '' && hidden.length > 0) {
+      const named = hidden.filter((key) => key !== OTHER);
+      const listed = hidden.includes(OTHER) ? this.classes(layer).map((entry) => entry.key).filter((key) => key !== OTHER) : null;
+      parts.push(cqlWithout(property, named, listed, this.property(layer, property)));
+    }
+    return parts.filter((part) => part !== '').join(' AND ');
   }
 
   toggleClause(clause: Clause): void {
@@ -224,16 +246,25 @@ export class AppState {
     const shown = new Set(this.shown);
     return (this.collections ?? [])
       .filter((layer) => layer.geometry !== 'none')
-      .map((layer, order) => ({
-        layer,
-        color: layerColor(layer, order),
-        property: this.colorProperty(layer.id),
-        classes: shown.has(layer.id) ? this.classes(layer.id) : [],
-        hidden: this.view.hidden[layer.id] ?? [],
-        visible: shown.has(layer.id),
-        // A town and its seat have the same name: once is enough.
-        named: !(layer.id === 'towns' && shown.has('seats')),
-      }));
+      .map((layer, order) => this.lookOf(layer, order, shown));
+  }
+
+  private lookOf(layer: Collection, order: number, shown: ReadonlySet<string>): Look {
+    const { id } = layer;
+    // Until its schema is there, nobody knows what its tiles shall hold.
+    const visible = shown.has(id) && this.schemas.has(id);
+    const [property, label] = [this.colorProperty(id), visible ? this.labelProperty(id) : ''];
+    return {
+      layer,
+      color: layerColor(layer, order),
+      property,
+      classes: visible ? this.classes(id) : [],
+      visible,
+      tiles: visible ? tilesUrl(id, { properties: this.namesIn(id), color: property, filter: this.drawnFilter(id) }) : '',
+      // A town and its seat have the same name: once is enough.
+      label: id === 'towns' && shown.has('seats') ? '' : label,
+      pointed: layer.geometry !== 'point' && layer.itemCount <= WHOLE_LAYER,
+    };
   }
 
   /** The layers of the legend, the topmost first. */
@@ -250,20 +281,39 @@ export class AppState {
     return `#${id}`;
   }
 
-  /** The name written on the map, if the layer has names that people know. */
-  labelOf(layer: string, item: Item): string {
-    if (UNNAMED.has(layer)) return '';
-    const name = item.properties['name'] ?? item.properties['名称'];
-    return typeof name === 'string' ? name : '';
+  /** The properties by which features of a layer may be called. */
+  private namesIn(layer: string): string[] {
+    return NAMES.filter((name) => this.property(layer, name)?.type === 'string');
   }
 
-  select(layer: string, id: string, hits?: { layer: string; id: string }[]): void {
+  /** The property that is written on the map, if the layer has names that people know. */
+  private labelProperty(layer: string): string {
+    return UNNAMED.has(layer) ? '' : (this.namesIn(layer).find((name) => name === 'name' || name === '名称') ?? '');
+  }
+
+  select(layer: string, id: string, hits?: { layer: string; id: string }[], crowds: Crowd[] = []): void {
     this.hits = hits ?? [{ layer, id }];
+    this.crowds = crowds;
     this.view.select = { layer, id };
     this.view.panel = 'feature';
     this.collapsed = false;
     // Where the table shares its place with the other panels, it gives way to what was chosen.
     if (this.layout.now !== 'wide') this.view.table = null;
+  }
+
+  /** Says what a mark stands for, instead of a feature. */
+  meet(crowds: Crowd[]): void {
+    this.deselect();
+    this.crowds = crowds;
+    this.view.panel = 'feature';
+    this.collapsed = false;
+    if (this.layout.now !== 'wide') this.view.table = null;
+    this.announcement = crowds.map((crowd) => this.crowdText(crowd)).join(this.t('banner.join'));
+  }
+
+  crowdText(crowd: Crowd): string {
+    const surface = this.layer(crowd.layer)?.geometry === 'surface';
+    return this.t(surface ? 'feature.crowd.surface' : 'feature.crowd', { n: figure(crowd.count), layer: this.title(crowd.layer) });
   }
 
   /** The selected feature, once it is there. */
@@ -275,6 +325,7 @@ export class AppState {
   deselect(): void {
     this.view.select = null;
     this.hits = [];
+    this.crowds = [];
     this.announcement = '';
     if (this.view.panel === 'feature') this.view.panel = 'overview';
   }

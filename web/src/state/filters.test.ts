@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Clause, cqlOf } from './filters';
+import { type Clause, cqlOf, cqlWithout } from './filters';
 
 const clause = (property: string, value: string | null): Clause => ({ layer: 'parcels', property, value });
 
@@ -33,5 +33,26 @@ describe('the CQL2 text of clauses', () => {
 
   it('leaves out the property that a chart groups by', () => {
     expect(cqlOf([clause('town', '址山镇'), clause('status', '收储')], 'parcels', {}, 'town')).toBe("status = '收储'");
+  });
+});
+
+describe('the CQL2 text that leaves classes out', () => {
+  const kind = { type: 'string' };
+
+  it('keeps features without value unless they are left out, too', () => {
+    expect(cqlWithout('status', ['x'], null, kind)).toBe("(status NOT IN ('x') OR status IS NULL)");
+    expect(cqlWithout('status', ['x', ''], null, kind)).toBe("status NOT IN ('x', '') AND status IS NOT NULL");
+    expect(cqlWithout('year', [''], null, { type: 'integer' })).toBe('year IS NOT NULL');
+    expect(cqlWithout('year', ['2023', ''], null, { type: 'integer' })).toBe('year NOT IN (2023) AND year IS NOT NULL');
+  });
+
+  it('leaves out those that are not told apart by naming the others', () => {
+    expect(cqlWithout('owner', [], ['a', 'b'], kind)).toBe("owner IN ('a', 'b')");
+    expect(cqlWithout('owner', [], ['a', ''], kind)).toBe("(owner IN ('a', '') OR owner IS NULL)");
+    expect(cqlWithout('owner', ['a'], ['a', 'b'], kind)).toBe("(owner NOT IN ('a') OR owner IS NULL) AND owner IN ('a', 'b')");
+  });
+
+  it('is nothing where nothing is left out', () => {
+    expect(cqlWithout('owner', [], null, kind)).toBe('');
   });
 });

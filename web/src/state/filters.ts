@@ -46,3 +46,24 @@ export function cqlOf(clauses: readonly Clause[], layer: string, properties: Rec
   if (wanted.size === 0) return undefined;
   return [...wanted].map(([property, values]) => anyOf(property, values, properties[property])).join(' AND ');
 }
+
+/**
+ * The CQL2 text that leaves out classes of a property; empty where none is left out. Classes are known by their text, '' is that of
+ * features without value. `listed`: the classes that are told apart, where those that are not shall be left out, too.
+ */
+export function cqlWithout(property: string, hidden: readonly string[], listed: readonly string[] | null, kind: Property | undefined): string {
+  const hidesNone = hidden.includes('');
+  const texts = kind?.type === 'string' && !kind.format;
+  const list = (keys: readonly string[]): string => keys.map((key) => literal(key, kind)).join(', ');
+  // Features without value pass neither IN nor NOT IN: they are named.
+  const orNone = (test: string): string => (hidesNone ? test : `(${test} OR ${name(property)} IS NULL)`);
+  const tests: string[] = [];
+  const out = hidden.filter((key) => key !== '' || texts);
+  if (out.length > 0) tests.push(orNone(`${name(property)} NOT IN (${list(out)})`));
+  if (hidesNone) tests.push(`${name(property)} IS NOT NULL`);
+  if (listed) {
+    const kept = listed.filter((key) => key !== '' || texts);
+    if (kept.length > 0) tests.push(listed.includes('') ? orNone(`${name(property)} IN (${list(kept)})`) : `${name(property)} IN (${list(kept)})`);
+  }
+  return tests.join(' AND ');
+}
