@@ -1,10 +1,12 @@
 // Opens the page in the machine's own Chromium and keeps account of everything that must not happen: errors on the console,
 // requests to anywhere but the server under test. MUTU_URL names the server, MUTU_SHOTS a folder for screenshots.
 
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
@@ -21,6 +23,26 @@ export const BASE = (() => {
   if (!url) throw new Error('set MUTU_URL to the address of a running server, for example http://127.0.0.1:8080');
   return url.replace(/\/$/, '');
 })();
+
+/** The built program. */
+export const MUTU = () => {
+  const bin = process.env.MUTU_BIN;
+  if (!bin) throw new Error('set MUTU_BIN to the built program');
+  return bin;
+};
+
+/** A server of its own for a workspace: its address, and how to end it. */
+export async function serve(workspace) {
+  const server = spawn(MUTU(), ['serve', '--workspace', workspace, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  for await (const line of createInterface({ input: server.stderr })) {
+    const url = / is at (http:\S+)/.exec(line)?.[1];
+    if (url) {
+      server.stderr.resume();
+      return { url, stop: () => server.kill() };
+    }
+  }
+  throw new Error('the server did not start');
+}
 
 /** A browser with a fresh profile; `webgl: false` is a machine that cannot draw the map, `script: false` one where no page's script runs. */
 export async function openBrowser({ webgl = true, script = true } = {}) {

@@ -279,7 +279,9 @@ export class MapController {
     const around: [PointLike, PointLike] = [[x - TOUCH, y - TOUCH], [x + TOUCH, y + TOUCH]];
     const near = this.map.queryRenderedFeatures(around, { layers: dots.filter((id) => !this.isSurface(id)) });
     const height = new Map(this.looks.map((look, order) => [look.layer.id, order]));
-    const met = [...exact, ...near].toSorted((a, b) => (height.get(layerOf(b)) ?? 0) - (height.get(layerOf(a)) ?? 0));
+    // What lies beside the pointer counts only for layers that have nothing under it.
+    const under = new Set(exact.map(layerOf));
+    const met = [...exact, ...near.filter((feature) => !under.has(layerOf(feature)))].toSorted((a, b) => (height.get(layerOf(b)) ?? 0) - (height.get(layerOf(a)) ?? 0));
     return meetingOf(met, event.lngLat);
   }
 

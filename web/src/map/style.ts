@@ -156,7 +156,8 @@ export function names(look: Look): LayerSpecification | null {
     type: 'symbol',
     ...(look.pointed ? { source: labelSourceOf(id) } : tiled(id)),
     filter: ['all', ['!=', text, ''], SINGLE],
-    minzoom: id === 'villages' ? 11.5 : id === 'towns' ? 10.5 : 0,
+    // Of a layer too large for points of its own, names are written where most shapes are no longer smaller than a word.
+    minzoom: id === 'villages' ? 11.5 : id === 'towns' ? 10.5 : point || look.pointed ? 0 : 13,
     layout: {
       'text-field': text,
       'text-font': FONT,
