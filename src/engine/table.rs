@@ -32,6 +32,11 @@ pub(super) fn derived_figure(hundredths: i64, derived: Derived) -> f64 {
     }
 }
 
+/// Reads a number of each row, and makes one of all.
+fn touched(rows: &[Row], number: impl Fn(u32) -> u64) -> u64 {
+    rows.iter().fold(0, |seen, row| seen ^ number(row.row))
+}
+
 /// The place of a feature in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Row {
@@ -227,23 +232,26 @@ impl Table {
         }
     }
 
-    /// Brings features that are about to be read near the processor: in the order of memory their loads overlap,
-    /// where in the order of ids each would be waited for.
+    /// Brings features that are about to be read near the processor: array by array, so that the loads overlap, where
+    /// feature by feature each would be waited for.
     pub fn read_ahead(&self, rows: &[Row]) {
         let mut ordered = rows.to_vec();
         ordered.sort_unstable();
         let mut seen = 0;
-        for row in ordered {
-            let segment = self.segment(row);
+        for run in ordered.chunk_by(|a, b| a.segment == b.segment) {
+            let segment = self.segment(run[0]);
+            let coords = |row: u32| segment.shape(row).map_or(&[][..], |shape| shape.coords());
+            seen ^= touched(run, |row| segment.id(row) as u64);
+            seen ^= touched(run, |row| coords(row).len() as u64);
             // Four coordinates are a line of the cache.
-            let coords = segment.shape(row.row).map_or(&[][..], |shape| shape.coords());
-            seen ^= coords.iter().step_by(4).fold(0, |seen, at| seen ^ at.x.to_bits());
+            seen ^= touched(run, |row| coords(row).iter().step_by(4).fold(0, |seen, at| seen ^ at.x.to_bits()));
             for column in segment.columns() {
-                seen ^= match column.at(row.row as usize) {
+                seen ^= touched(run, |row| match column.at(row as usize) {
                     ValueRef::Text(text) => text.bytes().next().map_or(0, u64::from),
-                    ValueRef::Null => 1,
-                    _ => 0,
-                };
+                    ValueRef::Real(number) => number.to_bits(),
+                    ValueRef::Integer(number) => number as u64,
+                    _ => 1,
+                });
             }
         }
         std::hint::black_box(seen);

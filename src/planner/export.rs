@@ -28,6 +28,9 @@ use super::{
     ask::{AskError, Which, select},
 };
 
+/// Features that are brought near the processor together: rows lie in the order of space, and are written in that of ids.
+/// As many as a cache of the second level holds.
+const READ_AHEAD: usize = 1024;
 /// Said in every file of features that are made up.
 const SYNTHETIC: &str = "【合成示例数据，不得作为依据】[SYNTHETIC: made up for demonstration]";
 
@@ -248,7 +251,13 @@ impl Export {
         let table = self.state.table();
         let wanted = |row: &Row| self.selection.as_ref().is_none_or(|selection| selection.contains(*row));
         let has_areas = self.layer.schema.fields.len() > self.state.layer().schema.fields.len();
-        table.rows_by_id(i64::MIN).filter(wanted).take(self.limit).map(move |row| {
+        let mut rows = table.rows_by_id(i64::MIN).filter(wanted).take(self.limit);
+        let chunks = std::iter::from_fn(move || {
+            let chunk: Vec<Row> = rows.by_ref().take(READ_AHEAD).collect();
+            table.read_ahead(&chunk);
+            (!chunk.is_empty()).then_some(chunk)
+        });
+        chunks.flatten().map(move |row| {
             let mut feature = table.feature(row);
             if has_areas {
                 feature.values.extend(Derived::ALL.map(|derived| table.derived(row, derived)));

@@ -2,10 +2,16 @@
 //! `parcels` and `zones`: `cargo bench --bench library -- WORKSPACE.gpkg POINTS`.
 //!
 //! Reads tasks from standard input, one a line, and answers each with one line of JSON; so `tests/bench/run.py`
-//! can take turns between us and the peers. `stats x20` is done twenty times, for its mean. POINTS holds pairs of 64-bit floats, longitude and latitude. The
-//! workspace is loaded, with indexes, before the first task; CPU seconds are those of all threads.
+//! can take turns between us and the peers, and `echo "tile 14 x20" | ...` shows one figure to who works on it.
+//! A task followed by ` x20` is done twenty times, for its mean. POINTS holds pairs of 64-bit floats, longitude and
+//! latitude. The workspace is loaded, with indexes, before the first task; CPU seconds are those of all threads.
+//!
+//! Tasks: `areas`, `locate`, `locate-one-by-one`, `nearest`, `nearest-one-by-one`, `boxes` (2,000 of some 550 features),
+//! `filter CQL2`, `overlaps`, `stats`, `prepare-zones`, `overlay`, `overlay-planar`, and `tile ZOOM [FEATURES]`: the
+//! tile of Web Mercator with the most features, or with as near so many as there is one.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs,
     io::{self, BufRead, Write},
@@ -16,8 +22,14 @@ use std::{
 use geo::Coord;
 use mutu::{
     catalog::{Catalog, LayerState},
-    engine::find,
-    ground::measure,
+    domain::tile_matrix::{TileAddress, TileMatrixSet},
+    engine::{
+        filter::{bind, parse_text},
+        find,
+        overlay::{Overlaps, Zones},
+        tiles::{Recipe, Source, Tile},
+    },
+    ground::{measure, shape::Bounds},
     planner::{Planner, StatisticsQuestion, statistics},
 };
 use serde_json::{Value, json};
@@ -40,13 +52,13 @@ fn main() -> Outcome<()> {
     let points = read_points(Path::new(points))?;
     for line in io::stdin().lock().lines() {
         let task = line?;
-        prepare(&catalog, parcels, &task);
-        let (task, times) = task.trim().split_once(" x").unwrap_or((task.trim(), "1"));
+        let (task, times) = task.trim().rsplit_once(" x").unwrap_or((task.trim(), "1"));
         let times: u32 = times.parse()?;
+        let world = World { catalog: &catalog, parcels, points: &points, tile: prepare(&catalog, parcels, task)? };
         let (cpu, wall) = (cpu_seconds()?, Instant::now());
-        let mut result = run(&catalog, parcels, &points, task)?;
+        let mut result = world.run(task)?;
         for _ in 1..times {
-            result = run(&catalog, parcels, &points, task)?;
+            result = world.run(task)?;
         }
         let answer = json!({
             "cpu_s": (cpu_seconds()? - cpu) / f64::from(times),
@@ -61,42 +73,116 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Builds what is built once and kept: the peers' indexes and prepared zones are not timed either, but where
-/// the task's name says so.
-fn prepare(catalog: &Catalog, parcels: &LayerState, task: &str) {
+/// What tasks work on.
+struct World<'a> {
+    catalog: &'a Catalog,
+    parcels: &'a LayerState,
+    points: &'a [Coord],
+    /// The tile that a task is about.
+    tile: Option<TileAddress>,
+}
+
+/// Builds what is built once and kept, and finds the tile: the peers' indexes and prepared zones are not timed either,
+/// but where the task's name says so.
+fn prepare(catalog: &Catalog, parcels: &LayerState, task: &str) -> Outcome<Option<TileAddress>> {
     if task.starts_with("overlay") || task.starts_with("stats") {
         let _ = parcels.overlaps();
     }
     if task.starts_with("overlay") {
         let _ready = catalog.layer("zones").map(|zones| zones.zones().is_ok());
     }
+    let mut words = task.split_whitespace();
+    if words.next() != Some("tile") {
+        return Ok(None);
+    }
+    for segment in parcels.table().segments() {
+        let _measured = segment.dots();
+    }
+    let zoom = words.next().ok_or("tile ZOOM [FEATURES]")?.parse()?;
+    Ok(Some(tile_of(parcels, zoom, words.next().map(str::parse).transpose()?)?))
 }
 
-fn run(catalog: &Catalog, parcels: &LayerState, points: &[Coord], task: &str) -> Outcome<Value> {
-    let table = parcels.table();
-    match task {
-        "areas" => {
-            let grid = parcels.grid();
-            let shapes = table.rows().filter_map(|row| table.shape(row));
-            let m2: f64 = shapes.map(|shape| measure::ellipsoidal_m2(shape, Some(grid))).sum();
-            Ok(json!({ "area_m2": m2 }))
+/// The tile of a zoom with the most features, or with as near so many as there is one.
+fn tile_of(parcels: &LayerState, zoom: u8, wanted: Option<usize>) -> Outcome<TileAddress> {
+    let (set, table) = (TileMatrixSet::WebMercatorQuad, parcels.table());
+    let mut counts = BTreeMap::new();
+    for bounds in table.rows().filter_map(|row| table.shape(row)?.bounds()) {
+        let at = set.project(bounds.center()) * f64::from(1_u32 << zoom);
+        *counts.entry((at.y as i64, at.x as i64)).or_insert(0_usize) += 1;
+    }
+    let off = |count: usize| wanted.map_or(usize::MAX - count, |wanted| wanted.abs_diff(count));
+    let ((row, column), _) = counts.into_iter().min_by_key(|(_, count)| off(*count)).ok_or("no features")?;
+    Ok(TileAddress::new(set, zoom.into(), row, column)?)
+}
+
+impl World<'_> {
+    fn run(&self, task: &str) -> Outcome<Value> {
+        let table = self.parcels.table();
+        match task.split(' ').next().unwrap_or_default() {
+            "areas" => {
+                let grid = self.parcels.grid();
+                let shapes = table.rows().filter_map(|row| table.shape(row));
+                let m2: f64 = shapes.map(|shape| measure::ellipsoidal_m2(shape, Some(grid))).sum();
+                Ok(json!({ "area_m2": m2 }))
+            }
+            "locate" | "locate-one-by-one" | "nearest" | "nearest-one-by-one" | "boxes" => Ok(self.find(task)),
+            "filter" => {
+                let bound = bind(&parse_text(task.trim_start_matches("filter "))?, self.parcels.layer())?;
+                Ok(json!({ "found": bound.select(table, None)?.len() }))
+            }
+            "overlaps" => Ok(json!({ "pairs": Overlaps::of(table).pairs().len() })),
+            "prepare-zones" => {
+                let zones = self.catalog.layer("zones").ok_or("no layer zones")?;
+                Zones::prepare(zones.table(), None)?;
+                Ok(json!({ "zones": zones.table().len() }))
+            }
+            "stats" => summed(self.catalog, "town,land_use", None, "ellipsoidal"),
+            "overlay" => summed(self.catalog, "land_use", Some("zones"), "ellipsoidal"),
+            "overlay-planar" => summed(self.catalog, "land_use", Some("zones"), "planar"),
+            "tile" => self.make_tile(),
+            other => Err(format!("no task {other:?}").into()),
         }
-        "locate" => {
-            let pairs = find::locate_each(table, points);
-            let mut hit: Vec<u32> = pairs.iter().map(|(point, _)| *point).collect();
-            hit.dedup();
-            Ok(json!({ "pairs": pairs.len(), "points_hit": hit.len() }))
+    }
+
+    fn find(&self, task: &str) -> Value {
+        let (table, points) = (self.parcels.table(), self.points);
+        let near = |found: Vec<find::Near>| {
+            let metres: f64 = found.iter().map(|near| near.distance_m).sum();
+            json!({ "found": found.len(), "sum_of_distances_m": metres })
+        };
+        match task {
+            "locate" => {
+                let pairs = find::locate_each(table, points);
+                let mut hit: Vec<u32> = pairs.iter().map(|(point, _)| *point).collect();
+                hit.dedup();
+                json!({ "pairs": pairs.len(), "points_hit": hit.len() })
+            }
+            "locate-one-by-one" => {
+                let pairs: usize = points.iter().map(|at| find::at_point(table, *at, 0.0).len()).sum();
+                json!({ "pairs": pairs })
+            }
+            "nearest" => near(find::nearest_each(table, points).into_iter().flatten().collect()),
+            "nearest-one-by-one" => {
+                near(points.iter().flat_map(|at| find::nearest(table, *at, 1, f64::INFINITY)).collect())
+            }
+            _ => {
+                let reach = |at: &Coord| Bounds { min: *at, max: Coord { x: at.x + 0.0114, y: at.y + 0.0106 } };
+                let found: usize = points.iter().take(2000).map(|at| find::in_box(table, reach(at)).count()).sum();
+                json!({ "found": found })
+            }
         }
-        "nearest" => {
-            let nearest = find::nearest_each(table, points);
-            let metres: f64 = nearest.iter().flatten().map(|near| near.distance_m).sum();
-            Ok(json!({ "found": nearest.iter().flatten().count(), "sum_of_distances_m": metres }))
-        }
-        "overlaps" => Ok(json!({ "pairs": parcels.overlaps().pairs().len() })),
-        "stats" => summed(catalog, "town,land_use", None, "ellipsoidal"),
-        "overlay" => summed(catalog, "land_use", Some("zones"), "ellipsoidal"),
-        "overlay-planar" => summed(catalog, "land_use", Some("zones"), "planar"),
-        other => Err(format!("no task {other:?}").into()),
+    }
+
+    fn make_tile(&self) -> Outcome<Value> {
+        let layer = self.parcels.layer();
+        let source = Source { layer, table: self.parcels.table(), selection: None };
+        let address = self.tile.as_ref().ok_or("no tile")?;
+        let Tile { bytes, drawn, gathered, marks, cell, dropped } =
+            source.tile(address, &Recipe::new(layer, None, None)?)?;
+        Ok(json!({
+            "zoom": address.zoom(), "row": address.row(), "column": address.column(), "bytes": bytes.len(),
+            "features": drawn + gathered, "drawn": drawn, "marks": marks, "cell": cell, "dropped": dropped.len(),
+        }))
     }
 }
 

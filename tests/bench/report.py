@@ -49,7 +49,9 @@ def text(on, results, quick):
                          "three turns, us and the peers one after the other; peers that take long at 1M once."),
     ]
     for result in results:
-        lines += ["", f"## {result['count']:,} parcels", "", *table(result["rows"]), "", "Memory of the server:", ""]
+        lines += ["", f"## {result['count']:,} parcels", "", *table(result["rows"])]
+        lines += [part for note in result["notes"] for part in ("", note)]
+        lines += ["", "Memory of the server:", ""] if result["memory"] else []
         lines += [f"- {when}: {now:.0f} MB resident, {most:.0f} MB at most so far" for when, now, most in result["memory"]]
         lines += ["", "Do the figures agree?", "", "| what | ours | theirs | off by | allowed | |", "|---|---|---|---|---|---|"]
         lines += [f"| {c['what']} | {plain(c['ours'])} | {plain(c['theirs'])} | {c['off']:.1e} | {c['within']:g} | "

@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Our figures beside the peers' on made-up parcels: tests/bench/run.py [--size 100k,1m] [--quick]
+"""Our figures beside the peers' on made-up parcels: tests/bench/run.py [--size 100k,1m] [--quick] [--only tiles,export]
 
 Each row takes turns between us and the peers, in one run on one machine, and quotes medians and their ratio; see
-`tools.py` for how things are timed, `peers.py` and `library.rs` for what is done. Writes tests/bench/RESULTS.md;
-with --quick (one turn each, short loads, slow peers left out) target/bench/RESULTS-quick.md.
+`tools.py` for how things are timed, `peers.py`, `postgis.py` and `library.rs` for what is done. Writes
+tests/bench/RESULTS.md; with --quick (one turn each, short loads, slow peers left out) or --only (some steps)
+target/bench/RESULTS-quick.md.
 
-Everything it makes lies in target/bench. Needs cargo, wrk and ogr2ogr (tests/setup installs them).
+Everything it makes lies in target/bench, but for PostGIS's cluster in a temporary folder. Needs cargo, wrk and ogr2ogr
+(tests/setup installs them), and PostgreSQL with PostGIS for the rows beside tipg: where it is lacking or does not start
+that is said, and the rows stand alone.
 """
 import argparse
+import contextlib
+import functools
 import hashlib
 import http.client
 import json
@@ -20,12 +25,14 @@ import time
 
 sys.dont_write_bytecode = True  # before our own modules: the tree stays as it is checked out
 
+import over_http                                                        # noqa: E402
 import report                                                           # noqa: E402
-from tools import HERE, PYTHON, ROOT, VENV, WORK, Failed, Server, Worker, closing, free_port, timed  # noqa: E402
+from postgis import Absent, PostGis                                     # noqa: E402
+from tools import HERE, PYTHON, ROOT, TARGET, VENV, WORK, Failed, Server, Worker, closing, free_port, timed  # noqa: E402
 
 SIZES = {"100k": 100_000, "1m": 1_000_000}
 DATA = WORK / "data"
-MUTU = ROOT / "target" / "release" / "mutu"
+MUTU = TARGET / "release" / "mutu"
 CEILING = WORK / "static_server"
 
 
@@ -75,8 +82,8 @@ class Bench:
         self.workspace = WORK / f"workspace-{size}.gpkg"
         self.turns = 1 if quick else 3
         self.seconds = 2 if quick else 8
-        self.rows, self.checks, self.memory = [], [], []
-        self.geopandas = self.duckdb = None
+        self.rows, self.checks, self.memory, self.notes = [], [], [], []
+        self.open = contextlib.ExitStack()
 
     def row(self, what, aim, met, **figures):
         say(f"  {what}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
@@ -87,16 +94,66 @@ class Bench:
         self.checks.append({"what": what, "ours": ours, "theirs": theirs, "off": off, "within": within,
                             "ok": off <= within})
 
-    def run(self):
+    def run(self, steps):
         say(f"{self.size} parcels")
-        self.geopandas = Worker("GeoPandas", [PYTHON, HERE / "peers.py", "geopandas", self.base])
-        self.duckdb = Worker("DuckDB", [PYTHON, HERE / "peers.py", "duckdb", self.base])
-        with closing(self.geopandas, self.duckdb):
-            self.take_in()
-            self.serve()
-            self.compute()
-            self.give_out()
-        return {"size": self.size, "count": self.count, "rows": self.rows, "checks": self.checks, "memory": self.memory}
+        with self.open:
+            if "import" not in steps and not self.workspace.exists():
+                self.import_all()
+            for step in steps:
+                STEPS[step](self)
+            if "server" in vars(self):
+                self.memory.append(("after all loads", *self.server.memory_mb()))
+        return {"size": self.size, "count": self.count, "rows": self.rows, "checks": self.checks,
+                "memory": self.memory, "notes": self.notes}
+
+    def keep(self, thing):
+        """Closes a thing when all is done."""
+        self.open.callback(thing.close)
+        return thing
+
+    @functools.cached_property
+    def geopandas(self):
+        return self.keep(Worker("GeoPandas", [PYTHON, HERE / "peers.py", "geopandas", self.base]))
+
+    @functools.cached_property
+    def duckdb(self):
+        return self.keep(Worker("DuckDB", [PYTHON, HERE / "peers.py", "duckdb", self.base]))
+
+    @functools.cached_property
+    def us(self):
+        return self.keep(Worker("library", [self.library, self.workspace, f"{self.base}.points"]))
+
+    @functools.cached_property
+    def server(self):
+        server = self.keep(self.start())
+        server.until_answers("/health/ready", 120)
+        # After the start overlaps are looked for beside the answers: not what the load is about.
+        server.until_answers("/collections/parcels/statistics?group-by=town,land_use&unit=mu", 120)
+        return server
+
+    @functools.cached_property
+    def extent(self):
+        return json.loads(self.server.get("/collections/parcels"))["extent"]["spatial"]["bbox"][0]
+
+    @functools.cached_property
+    def postgis(self):
+        """PostGIS with the parcels; None, loudly, where it cannot be had."""
+        say("loading PostGIS")
+        try:
+            return self.keep(PostGis(self.base))
+        except Absent as why:
+            self.notes.append(f"**PostGIS and tipg are not there**: {why}. The rows that name them have no peer.")
+            say("WITHOUT PEER: " + self.notes[-1])
+            return None
+
+    def ask_over_http(self):
+        over_http.beside_tipg(self, self.server, self.postgis)
+
+    def make_tiles(self):
+        over_http.tiles(self, self.server, self.postgis)
+
+    def ask_under_export(self):
+        over_http.under_export(self, self.server)
 
     def take_in(self):
         ours, peers = [], {"pyogrio": [], "DuckDB": [], "ogr2ogr to GeoPackage": []}
@@ -115,6 +172,10 @@ class Bench:
                  "≤ 20 s wall", mine <= 20, ours=seconds(ours), **{name: seconds(runs) for name, runs in peers.items()},
                  unit="s wall (CPU)", times=ratio(median(peers["ogr2ogr to GeoPackage"], "wall_s"), mine))
 
+    def import_all(self):
+        self.import_layer("parcels", f"{self.base}.gpkg")
+        self.import_layer("zones", f"{self.base}_zones.gpkg")
+
     def import_layer(self, layer, file):
         done = timed([MUTU, "import", file, "--layer", layer, "-w", self.workspace, "--format", "json"], 600)
         report_of = json.loads(done["out"][done["out"].index("{"):])["imports"][0]
@@ -129,18 +190,6 @@ class Bench:
     def start(self):
         port = free_port()
         return Server([MUTU, "serve", "-w", self.workspace, "--listen", f"127.0.0.1:{port}"], port)
-
-    def serve(self):
-        self.reopen()
-        with closing(self.start()) as server:
-            server.until_answers("/health/ready", 120)
-            # After the start overlaps are looked for beside the answers: not what the load is about.
-            server.until_answers("/collections/parcels/statistics?group-by=town,land_use&unit=mu", 120)
-            extent = json.loads(server.get("/collections/parcels"))["extent"]["spatial"]["bbox"][0]
-            self.load(server, extent)
-            self.ask_statistics(server)
-            resident, most = server.memory_mb()
-            self.memory.append(("after all loads", resident, most))
 
     def reopen(self):
         ready, answers, loads = [], {"a box": [], "statistics": []}, []
@@ -170,8 +219,9 @@ class Bench:
                  DuckDB=f"{self.duckdb.ask('load', 300)['rss_mb']:.0f}", unit="MB",
                  times=ratio(loads[-1]["rss_mb"], most))
 
-    def load(self, server, extent):
+    def load(self):
         """Requests by wrk, beside a server that returns as many bytes and does nothing else."""
+        server, extent = self.server, self.extent
         requests = [("a box of some 550 parcels", "bbox", "/collections/parcels/items?bbox={bbox}&limit=1000"),
                     ("a parcel by its id", "id", "/collections/parcels/items/{id}")]
         for what, kind, path in requests:
@@ -191,8 +241,9 @@ class Bench:
                      **{"static server": f"{median(most, 'rate'):.0f} ({median(most, 'cpu_ms'):.3f})"},
                      unit="requests/s (server's CPU ms each)", times=f"{100 * share:.0f} %")
 
-    def ask_statistics(self, server):
+    def ask_statistics(self):
         """Questions that differ from each other, so that no answer can be a remembered one."""
+        server = self.server
         asked = [f"/collections/parcels/statistics?group-by={names}&unit={unit}&basis={basis}&decimals={decimals}"
                  for names in ("town,land_use", "land_use,town") for unit in ("mu", "ha", "m2", "km2")
                  for basis in ("ellipsoidal", "planar") for decimals in (2, 3)]
@@ -215,42 +266,45 @@ class Bench:
                  "≤ 10 ms", mine <= 10, ours=f"{mine:.1f} ({cpu * 1000:.1f})", **peers, unit="ms wall (CPU)",
                  times=ratio(min(median(of, "wall_s") for of in runs.values()) * 1000, mine))
 
-    def compute(self):
-        """What is counted in CPU seconds, all threads."""
-        slow = 1 if self.quick or self.count > 500_000 else 3
-        both = [self.geopandas, self.duckdb]
-        with closing(Worker("library", [self.library, self.workspace, f"{self.base}.points"])) as us:
-            ours, peers = self.turn(us, "areas", both, slow)
-            self.in_cpu("ellipsoidal area of every parcel by the survey rule", 2, ours, peers)
-            total = ours[0]["result"]["area_m2"]
-            for name, runs in peers.items():
-                self.agree(f"ellipsoidal total, survey rule beside {name}'s geodesics", total,
-                           runs[0]["result"]["area_m2"], 1e-6)
-            if len(peers) == 2:
-                gp, db = (peers[name][0]["result"]["area_m2"] for name in ("GeoPandas", "DuckDB"))
-                self.agree("ellipsoidal total, GeoPandas beside DuckDB", gp, db, 1e-9)
-            summed = us.ask("stats", 120)["result"]
-            self.agree("statistics' total and overlap beside the areas", summed["area_m2"] + summed["overlap_m2"],
-                       total, 1e-8)
+    @property
+    def slow(self):
+        """Turns of peers that are slow at what is asked."""
+        return 1 if self.quick or self.count > 500_000 else 3
 
-            ours, peers = self.turn(us, "locate", both, self.turns)
-            self.in_cpu("100,000 points located", 0.15, ours, peers)
-            for name, runs in peers.items():
-                for part in ("pairs", "points_hit"):
-                    self.agree(f"{part} of 100,000 points, {name}", ours[0]["result"][part], runs[0]["result"][part], 0)
+    def areas(self):
+        ours, peers = self.turn(self.us, "areas", [self.geopandas, self.duckdb], self.slow)
+        self.in_cpu("ellipsoidal area of every parcel by the survey rule", 2, ours, peers)
+        total = ours[0]["result"]["area_m2"]
+        for name, runs in peers.items():
+            self.agree(f"ellipsoidal total, survey rule beside {name}'s geodesics", total,
+                       runs[0]["result"]["area_m2"], 1e-6)
+        gp, db = (peers[name][0]["result"]["area_m2"] for name in ("GeoPandas", "DuckDB"))
+        self.agree("ellipsoidal total, GeoPandas beside DuckDB", gp, db, 1e-9)
+        summed = self.us.ask("stats", 120)["result"]
+        self.agree("statistics' total and overlap beside the areas", summed["area_m2"] + summed["overlap_m2"],
+                   total, 1e-8)
 
-            ours, peers = self.turn(us, "nearest", [self.geopandas], slow)
-            self.in_cpu("nearest parcel of 100,000 points", 0.5, ours, peers)
-            self.agree("sum of distances (ours true to scale, GeoPandas in EPSG:4547)",
-                       ours[0]["result"]["sum_of_distances_m"],
-                       peers["GeoPandas"][0]["result"]["sum_of_distances_m"], 1e-3)
+    def locate(self):
+        ours, peers = self.turn(self.us, "locate", [self.geopandas, self.duckdb], self.turns)
+        self.in_cpu("100,000 points located", 0.15, ours, peers)
+        for name, runs in peers.items():
+            for part in ("pairs", "points_hit"):
+                self.agree(f"{part} of 100,000 points, {name}", ours[0]["result"][part], runs[0]["result"][part], 0)
 
-            ours, peers = self.turn(us, "overlay", [self.geopandas], slow)
-            self.in_cpu("overlay with 300 zones, land by zone and use (ours also splits land in several zones)", 5, ours,
-                        peers)
-            planar = us.ask("overlay-planar", 600)["result"]
-            self.agree("planar land in zones", planar["area_in_zones_m2"],
-                       peers["GeoPandas"][0]["result"]["area_m2"], 1e-6)
+    def nearest(self):
+        ours, peers = self.turn(self.us, "nearest", [self.geopandas], self.slow)
+        self.in_cpu("nearest parcel of 100,000 points", 0.5, ours, peers)
+        self.agree("sum of distances (ours true to scale, GeoPandas in EPSG:4547)",
+                   ours[0]["result"]["sum_of_distances_m"],
+                   peers["GeoPandas"][0]["result"]["sum_of_distances_m"], 1e-3)
+
+    def overlay(self):
+        ours, peers = self.turn(self.us, "overlay", [self.geopandas], self.slow)
+        self.in_cpu("overlay with 300 zones, land by zone and use (ours also splits land in several zones)", 5, ours,
+                    peers)
+        planar = self.us.ask("overlay-planar", 600)["result"]
+        self.agree("planar land in zones", planar["area_in_zones_m2"],
+                   peers["GeoPandas"][0]["result"]["area_m2"], 1e-6)
 
     def turn(self, us, task, peers, slow):
         """Our runs and each peer's; peers that are slow at it take fewer turns."""
@@ -300,6 +354,13 @@ class Bench:
             out.unlink(missing_ok=True)
 
 
+# In the order in which they are taken.
+STEPS = {"import": Bench.take_in, "open": Bench.reopen, "http": Bench.load, "statistics": Bench.ask_statistics,
+         "features": Bench.ask_over_http, "tiles": Bench.make_tiles, "under-export": Bench.ask_under_export,
+         "areas": Bench.areas, "locate": Bench.locate, "nearest": Bench.nearest, "overlay": Bench.overlay,
+         "export": Bench.give_out}
+
+
 def median(runs, name):
     return statistics.median(run[name] for run in runs)
 
@@ -316,20 +377,26 @@ def main():
     asks = argparse.ArgumentParser(description="Our figures beside the peers'")
     asks.add_argument("--size", default="100k,1m", help="100k, 1m or both")
     asks.add_argument("--quick", action="store_true", help="one turn each, to see that everything runs")
+    asks.add_argument("--only", default=",".join(STEPS), help=f"some steps of {', '.join(STEPS)}")
     asked = asks.parse_args()
+    steps = asked.only.split(",")
+    if unknown := set(steps) - set(STEPS):
+        asks.error(f"unknown step {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}")
+    steps = [step for step in STEPS if step in steps]
+    part = asked.quick or len(steps) < len(STEPS)
     sizes = asked.size.split(",")
     if unknown := set(sizes) - set(SIZES):
         asks.error(f"unknown size {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     try:
         library = prepare()
         before = report.machine()
-        results = [Bench(size, asked.quick, library).run() for size in sizes]
+        results = [Bench(size, asked.quick, library).run(steps) for size in sizes]
     except (Failed, subprocess.SubprocessError) as error:
         sys.exit(f"bench: {error}")
-    out = WORK / "RESULTS-quick.md" if asked.quick else HERE / "RESULTS.md"
+    out = WORK / "RESULTS-quick.md" if part else HERE / "RESULTS.md"
     (WORK / "results.json").write_text(json.dumps(results, indent=1))
     out.write_text(report.text(before, results, asked.quick))
-    say(f"written: {out.relative_to(ROOT)}")
+    say(f"written: {out}")
     if not all(check["ok"] for result in results for check in result["checks"]):
         sys.exit("bench: figures disagree with the peers'; see the table")
 

@@ -16,7 +16,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-WORK = ROOT / "target" / "bench"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+WORK = TARGET / "bench"
 VENV = WORK / "venv"
 PYTHON = VENV / "bin" / "python"
 TICK = os.sysconf("SC_CLK_TCK")
@@ -87,6 +88,20 @@ def end(child):
             child.wait()
 
 
+def cpu_of(pid):
+    """CPU seconds of a process, of its descendants, and of those of them that have ended."""
+    parents, seconds = {}, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+            seconds[int(stat.parent.name)] = sum(map(int, fields[11:15])) / TICK
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(seconds.get(member, 0) for member in family)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -96,11 +111,14 @@ def free_port():
 class Server:
     """A server on 127.0.0.1 that is timed from its start to its first answers."""
 
-    def __init__(self, command, port):
+    def __init__(self, command, port, environment=None):
         self.port = port
+        # Further processes that answer with it: a data base.
+        self.beside = []
         self.start = time.perf_counter()
         self.log = open(WORK / "server.log", "w+b")
-        self.child = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log, cwd=ROOT)
+        self.child = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log, cwd=ROOT,
+                                      env={**os.environ, **(environment or {})})
 
     def until_answers(self, path, limit_s):
         """Seconds from the start of the program to its first whole answer."""
@@ -132,19 +150,18 @@ class Server:
         return body
 
     def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        return sum(cpu_of(pid) for pid in (self.child.pid, *self.beside))
 
     def memory_mb(self):
         """Resident now, and the most so far."""
         status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
         return tuple(int(re.search(rf"{name}:\s+(\d+)", status).group(1)) / 1024 for name in ("VmRSS", "VmHWM"))
 
-    def load(self, seconds, box, count, path, kind):
+    def load(self, seconds, box, count, path, kind, links=8):
         """Requests a second by wrk, with the CPU milliseconds of the server and the bytes of an answer."""
         environment = {**os.environ, "KIND": kind, "BOX": ",".join(map(str, box)), "N": str(count), "PATHF": path}
         before = self.cpu_s()
-        done = subprocess.run(["wrk", "-t2", "-c8", f"-d{seconds}s", "-s", str(HERE / "items.lua"),
+        done = subprocess.run(["wrk", "-t2", f"-c{links}", f"-d{seconds}s", "-s", str(HERE / "items.lua"),
                                f"http://127.0.0.1:{self.port}"],
                               env=environment, capture_output=True, text=True, timeout=seconds + 60, check=False)
         told = re.search(r"RESULT (\{.*\})", done.stdout)
