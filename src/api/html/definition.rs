@@ -45,7 +45,7 @@ fn operation_card(view: &View, path: &str, operation: &Value, document: &Value) 
     html! {
         section.card id=(text(operation, "operationId")) {
             h3 { span.badge { "GET" } " "
-                @if path.contains('{') { code { (path) } } @else { a href=(view.href(path)) { code { (path) } } }
+                @if path.contains('{') { code { (path) } } @else { a href=(way(view, path)) { code { (path) } } }
             }
             p { (text(operation, "summary")) }
             @if !parameters.is_empty() {
@@ -57,6 +57,11 @@ fn operation_card(view: &View, path: &str, operation: &Value, document: &Value) 
             p.small { (answers(operation, document)) }
         }
     }
+}
+
+/// Where a path without choices is; what is for programs alone takes no language.
+fn way(view: &View, path: &str) -> String {
+    if path.starts_with("/health/") { view.file(path) } else { view.href(path) }
 }
 
 fn resolved<'d>(given: &'d Value, document: &'d Value) -> &'d Value {

@@ -63,7 +63,9 @@ impl Geometries {
         match dimension {
             0 => {
                 self.command(MOVE_TO, path.len());
-                path.iter().for_each(|at| self.step(*at));
+                for at in path {
+                    self.step(*at);
+                }
             }
             1 => self.run(path.iter()),
             // Outer rings have a positive area where y runs downwards, inner ones a negative one (4.3.4.4).

@@ -197,7 +197,7 @@ impl Source<'_> {
             let first = snapped.paths.len();
             match snapper.add(shape, &mut snapped) {
                 Outcome::Drawn => {
-                    drawn.push(Drawn { row, dimension: shape.kind().dimension(), paths: (first, snapped.paths.len()) })
+                    drawn.push(Drawn { row, dimension: shape.kind().dimension(), paths: (first, snapped.paths.len()) });
                 }
                 Outcome::Collapsed if candidate.seen.is_owned() => small.push(candidate),
                 Outcome::Collapsed | Outcome::Elsewhere => {}
