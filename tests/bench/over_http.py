@@ -20,6 +20,7 @@ OURS, TIPG = "/collections/parcels", f"/collections/public.{postgis.TABLE}"
 QUESTIONS = [
     ("a box of some 550 parcels", "bbox", "/items?bbox={bbox}&limit=1000", 60),
     ("the first 100 parcels of a CQL2 filter (land use, area ratio)", "filter", "/items?filter={filter}&limit=100", 50),
+    ("a count in a box of some 550 parcels (limit=1, numberMatched)", "bbox", "/items?bbox={bbox}&limit=1", 100),
     ("a count in a box of some 13,000 parcels (limit=1, numberMatched)", "count", "/items?bbox={bbox}&limit=1", 100),
 ]
 # Zoom, the aim in CPU milliseconds, features of the tile it is for, and the aim in kilobytes.

@@ -120,7 +120,8 @@ impl<'a> Writer<'a> {
             items.push(content.item(row, mark.dimension, geometries.at(items.len()).len()));
         }
         let frame = field_len(content.layer.id.as_str().len()) + 2 + varint_len(u64::from(UNITS)) + varint_len(VERSION);
-        Ok(Self { content, geometries, items, properties: Vec::new(), values: Values::default(), frame })
+        let values = Values::with_room(content.drawn.len() * 2);
+        Ok(Self { content, geometries, items, properties: Vec::new(), values, frame })
     }
 
     /// Adds what marks stand for, and ids that are no ids of vector tiles.

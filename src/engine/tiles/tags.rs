@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    protobuf::{field_len, put_field, put_header, put_varint},
+    protobuf::{field_len, put_field, put_header, put_number, varint_len},
     recipe::Attribute,
 };
 
@@ -43,7 +43,7 @@ enum Kind {
 }
 
 /// The values of a layer so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Values<'t> {
     /// The `values` fields of the layer.
     pub(super) encoded: Vec<u8>,
@@ -53,6 +53,14 @@ pub(super) struct Values<'t> {
 }
 
 impl<'t> Values<'t> {
+    /// With room for about so many values.
+    pub(super) fn with_room(count: usize) -> Self {
+        let (mut texts, mut others) = (FxHashMap::default(), FxHashMap::default());
+        texts.reserve(count);
+        others.reserve(count);
+        Self { encoded: Vec::with_capacity(count * 24), count: 0, texts, others }
+    }
+
     /// The number of a value, which the layer has from now on; [`ABSENT`] for none.
     pub(super) fn number(&mut self, value: ValueRef<'t>) -> u32 {
         let (kind, bits) = match value {
@@ -87,23 +95,17 @@ impl<'t> Values<'t> {
     }
 
     fn add_scalar(&mut self, kind: Kind, bits: u64) -> u32 {
-        let mut value = Vec::with_capacity(11);
+        let out = &mut self.encoded;
         match kind {
             Kind::Real => {
-                value.push(3 << 3 | 1);
-                value.extend_from_slice(&bits.to_le_bytes());
+                put_header(out, 4, 9);
+                out.push(3 << 3 | 1);
+                out.extend_from_slice(&bits.to_le_bytes());
             }
-            Kind::Signed => {
-                value.push(6 << 3);
-                put_varint(&mut value, (bits << 1) ^ ((bits as i64) >> 63) as u64);
-            }
-            Kind::Boolean => value.extend_from_slice(&[7 << 3, bits as u8]),
-            Kind::Unsigned | Kind::Date | Kind::DateTime => {
-                value.push(5 << 3);
-                put_varint(&mut value, bits);
-            }
+            Kind::Signed => put_variable(out, 6, (bits << 1) ^ ((bits as i64) >> 63) as u64),
+            Kind::Boolean => put_variable(out, 7, bits),
+            Kind::Unsigned | Kind::Date | Kind::DateTime => put_variable(out, 5, bits),
         }
-        put_field(&mut self.encoded, 4, &value);
         self.next()
     }
 
@@ -148,4 +150,10 @@ impl<'t> Values<'t> {
         }
         *number
     }
+}
+
+/// Adds a value that is a number of variable length.
+fn put_variable(out: &mut Vec<u8>, field: u8, number: u64) {
+    put_header(out, 4, 1 + varint_len(number));
+    put_number(out, field, number);
 }
