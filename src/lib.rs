@@ -20,6 +20,9 @@
 //! | 平差 | rounding parts so that, as printed, they sum to the printed total |
 //! | zone | a feature of a layer by which others are cut: a park, a town, a belt |
 //! | workspace | the GeoPackage that holds everything |
+//! | tile matrix set, 瓦片方案 | how a plane is divided into tiles at each zoom |
+//! | mark | a pixel square in a tile that stands for features too small to draw, and says how many |
+//! | queryable, sortable | what a filter, an order may name |
 //! | edit | one change of the workspace: all of it or nothing |
 //! | catalog | the picture of all layers that answers are read from |
 
