@@ -7,8 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
+    http::{Method, StatusCode},
 };
 use mutu::{
     api::{AppState, router},
@@ -16,7 +15,8 @@ use mutu::{
     planner::{ImportRequest, Planner},
 };
 use serde_json::{Value, json};
-use tower::ServiceExt;
+
+use crate::http::{Answer, send_to};
 
 /// What Chromium and Firefox send for an address that somebody typed.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
@@ -64,39 +64,8 @@ fn demo() -> Router {
     APP.get_or_init(|| serve("http://mutu.test", seed)).0.clone()
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
-
 fn ask(app: Router, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let stays = |b: u8| b.is_ascii_graphic() && !b"\"<>^`{|}\\".contains(&b);
-    let uri: String =
-        path.bytes().map(|b| if stays(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect();
-    let mut request = Request::builder().uri(uri);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        // Files are not looked into here.
-        let body = String::from_utf8_lossy(&bytes).into_owned();
-        Answer { status, headers, body }
-    })
+    send_to(&app, Method::GET, path, headers)
 }
 
 /// What a browser set to a language gets.
@@ -106,7 +75,7 @@ fn browse(path: &str, language: &str) -> Answer {
 
 fn json_of(path: &str) -> Value {
     let answer = ask(demo(), path, &[]);
-    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
     answer.json()
 }
 
@@ -212,16 +181,16 @@ fn every_resource_is_a_page_in_both_languages() {
             assert_eq!(page.header("content-language"), tag, "{path}");
             assert_eq!(page.header("vary"), "accept, accept-language", "{path}");
             assert!(page.header("content-security-policy").starts_with("default-src 'self'; "));
-            assert!(page.body.starts_with(&format!("<!DOCTYPE html><html lang=\"{tag}\">")), "{path}");
-            let tags = tags(&page.body);
+            assert!(page.text().starts_with(&format!("<!DOCTYPE html><html lang=\"{tag}\">")), "{path}");
+            let tags = tags(&page.text());
             assert_eq!(tags.iter().filter(|tag| tag.0 == "h1").count(), 1, "{path}");
-            assert!(text_of(&page.body).contains(word), "{path}: {word}");
-            assert!(page.body.contains("class=\"way\""), "{path}: no breadcrumb");
+            assert!(text_of(&page.text()).contains(word), "{path}: {word}");
+            assert!(page.text().contains("class=\"way\""), "{path}: no breadcrumb");
             assert!(
                 tags.iter().filter(|tag| tag.0 == "th").all(|tag| attribute(tag, "scope").is_some()),
                 "{path}: scope"
             );
-            assert_harmless(path, &page.body);
+            assert_harmless(path, &page.text());
             for other in ["zh", "en"] {
                 let switch = tags
                     .iter()
@@ -278,7 +247,7 @@ fn a_language_that_the_pages_do_not_have_is_an_error_everywhere() {
         for f in ["json", "html"] {
             let refused = ask(demo(), &format!("{path}?f={f}&lang=fr"), &[("accept", "application/json")]);
             assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path} {f}");
-            assert!(refused.body.contains("lang"), "{path}");
+            assert!(refused.text().contains("lang"), "{path}");
         }
         assert_eq!(ask(demo(), &format!("{path}?f=json&lang=en"), &[]).status, StatusCode::OK, "{path}");
     }
@@ -291,7 +260,7 @@ fn the_table_of_items_has_the_figures_of_the_json_row_by_row() {
     let collection = json_of(&format!("/collections/parcels/items?{query}"));
     let features = collection["features"].as_array().unwrap();
     assert_eq!(features.len(), 40);
-    let table = &page.body[page.body.find("<tbody>").unwrap()..page.body.find("</tbody>").unwrap()];
+    let table = &page.text()[page.text().find("<tbody>").unwrap()..page.text().find("</tbody>").unwrap()];
     let rows: Vec<&str> = table.split("<tr>").skip(1).collect();
     assert_eq!(rows.len(), features.len());
     for (row, feature) in rows.iter().zip(features) {
@@ -305,7 +274,7 @@ fn the_table_of_items_has_the_figures_of_the_json_row_by_row() {
         assert!(text_of(row).contains("Taken into reserve") || text_of(row).contains("收储实施"), "{row}");
     }
     let matched = grouped(&collection["numberMatched"].to_string());
-    assert!(text_of(&page.body).contains(&format!("{matched} matched, 40 on this page")), "{matched}");
+    assert!(text_of(&page.text()).contains(&format!("{matched} matched, 40 on this page")), "{matched}");
 }
 
 #[test]
@@ -316,7 +285,7 @@ fn pages_follow_one_another_to_the_last_and_show_every_feature_once() {
         let page = browse(&path, "zh");
         assert_eq!(page.status, StatusCode::OK, "{path}");
         pages += 1;
-        let tags = tags(&page.body);
+        let tags = tags(&page.text());
         let head = "/collections/parcels/items/";
         let on_page: BTreeSet<i64> = tags
             .iter()
@@ -341,7 +310,7 @@ fn pages_follow_one_another_to_the_last_and_show_every_feature_once() {
 #[test]
 fn a_page_holds_a_thousand_at_most_and_says_so() {
     let page = browse("/collections/parcels/items?limit=5000", "en");
-    assert!(text_of(&page.body).contains("1,000 on this page. A page for reading holds 1,000 at most"));
+    assert!(text_of(&page.text()).contains("1,000 on this page. A page for reading holds 1,000 at most"));
     let refused = browse("/collections/parcels/items?limit=0", "en");
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 }
@@ -369,18 +338,18 @@ fn statistics_pages_print_the_very_figures_of_the_json() {
         let has_groups = question.contains("group-by") || question.contains("within");
         for group in document["groups"].as_array().unwrap().iter().filter(|_| has_groups) {
             assert!(
-                page.body.contains(&format!("<td class=\"num\">{}</td>", printed(&group["area"]))),
+                page.text().contains(&format!("<td class=\"num\">{}</td>", printed(&group["area"]))),
                 "{question}: {group}"
             );
-            assert!(page.body.contains(&format!("<td class=\"num\">{}</td>", grouped(&group["count"].to_string()))));
+            assert!(page.text().contains(&format!("<td class=\"num\">{}</td>", grouped(&group["count"].to_string()))));
         }
-        let foot = &page.body[page.body.find("<tfoot>").unwrap()..];
+        let foot = &page.text()[page.text().find("<tfoot>").unwrap()..];
         assert!(
             foot.contains(&format!("<td class=\"num\">{}</td>", printed(&document["total"]["area"]))),
             "{question}"
         );
         assert!(foot.contains(&format!("<td class=\"num\">{}</td>", grouped(&document["total"]["count"].to_string()))));
-        assert!(text_of(&page.body).contains(document["definition"]["en"].as_str().unwrap()));
+        assert!(text_of(&page.text()).contains(document["definition"]["en"].as_str().unwrap()));
     }
 }
 
@@ -389,7 +358,7 @@ fn an_item_shows_every_value_both_areas_and_its_coordinates_in_the_crs_that_is_c
     let crs = "http://www.opengis.net/def/crs/EPSG/0/4547";
     let feature = json_of(&format!("/collections/parcels/items/7?crs={crs}"));
     let page = browse(&format!("/collections/parcels/items/7?crs={crs}"), "en");
-    let text = text_of(&page.body);
+    let text = text_of(&page.text());
     for (name, value) in feature["properties"].as_object().unwrap() {
         match value {
             Value::String(value) => assert!(text.contains(value.as_str()), "{name}: {value}"),
@@ -398,12 +367,15 @@ fn an_item_shows_every_value_both_areas_and_its_coordinates_in_the_crs_that_is_c
             }
             _ => {}
         }
-        assert!(name.starts_with("area_") || page.body.contains(&format!("<code><bdi>{name}</bdi></code>")), "{name}");
+        assert!(
+            name.starts_with("area_") || page.text().contains(&format!("<code><bdi>{name}</bdi></code>")),
+            "{name}"
+        );
     }
     assert!(text.contains("Ellipsoidal area") && text.contains("Planar area") && text.contains("EPSG:4547"));
     let coordinates = feature["geometry"]["coordinates"].to_string();
     let listed: Vec<String> = page
-        .body
+        .text()
         .split("<td class=\"num\">")
         .filter_map(|cell| cell.split("</td>").next())
         .filter(|cell| {
@@ -428,10 +400,10 @@ fn synthetic_layers_say_so_on_every_page_that_shows_their_features() {
         "/collections/parcels/statistics",
         "/targets",
     ] {
-        assert!(browse(path, "zh").body.contains("合成示例数据"), "{path}");
-        assert!(browse(path, "en").body.contains("Synthetic demonstration data"), "{path}");
+        assert!(browse(path, "zh").text().contains("合成示例数据"), "{path}");
+        assert!(browse(path, "en").text().contains("Synthetic demonstration data"), "{path}");
     }
-    assert!(!browse("/collections/county", "en").body.contains("Synthetic demonstration data"));
+    assert!(!browse("/collections/county", "en").text().contains("Synthetic demonstration data"));
 }
 
 #[test]
@@ -439,17 +411,17 @@ fn a_person_is_told_on_a_page_what_is_wrong_and_a_program_in_a_problem_document(
     let path = "/collections/parcels/items?filter=<script>alert(1)</script>&limit=3";
     let page = browse(path, "en");
     assert_eq!((page.status, page.header("content-type")), (StatusCode::BAD_REQUEST, "text/html; charset=utf-8"));
-    assert_harmless(path, &page.body);
-    let tags = tags(&page.body);
+    assert_harmless(path, &page.text());
+    let tags = tags(&page.text());
     let field = tags.iter().find(|tag| tag.0 == "input" && attribute(tag, "name") == Some("filter")).unwrap();
     assert_eq!(unescaped(attribute(field, "value").unwrap()), "<script>alert(1)</script>");
     assert_eq!(attribute(field, "aria-invalid"), Some("true"));
     let problem = ask(demo(), path, &[("accept", "application/geo+json")]);
     assert_eq!(problem.header("content-type"), "application/problem+json");
-    assert!(text_of(&page.body).contains(problem.json()["detail"].as_str().unwrap()));
+    assert!(text_of(&page.text()).contains(problem.json()["detail"].as_str().unwrap()));
     let gone = browse("/collections/\"><img src=x>/items", "zh");
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
-    assert_harmless("gone", &gone.body);
+    assert_harmless("gone", &gone.text());
     for program in ["*/*", "application/json", "application/geo+json,application/json"] {
         let answer = ask(demo(), "/nothing", &[("accept", program)]);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{program}");
@@ -473,13 +445,13 @@ fn an_unchanged_page_is_not_sent_again_and_languages_are_not_mistaken_for_one_an
     }
     let style = ask(demo(), "/pages.css", &[]);
     assert_eq!((style.status, style.header("content-type")), (StatusCode::OK, "text/css; charset=utf-8"));
-    assert!(!style.header("etag").is_empty() && !style.body.contains("http"));
+    assert!(!style.header("etag").is_empty() && !style.text().contains("http"));
 }
 
 #[test]
 fn files_hold_everything_that_the_page_is_about_and_nothing_else() {
     let page = browse("/collections/parcels/items?status=收储实施&sortby=-area_m2&limit=5&lang=en", "zh");
-    let tags = tags(&page.body);
+    let tags = tags(&page.text());
     let files: Vec<String> = tags
         .iter()
         .filter(|tag| attribute(tag, "download").is_some())
@@ -514,7 +486,7 @@ fn every_link_of_the_pages_leads_somewhere() {
         }
         // Items are alike: a few of each page are enough.
         let mut items = 0;
-        for tag in tags(&page.body) {
+        for tag in tags(&page.text()) {
             let Some(href) = attribute(&tag, "href").filter(|href| href.starts_with('/')) else { continue };
             let href = unescaped(href.split('#').next().unwrap());
             items += usize::from(href.contains("/items/"));
@@ -531,7 +503,7 @@ fn every_link_of_the_pages_leads_somewhere() {
 fn links_keep_the_path_under_which_a_proxy_serves() {
     let (app, _folder) = serve("https://gis.example.cn/mutu", seed);
     let page = ask(app, "/collections/parks/items", &[("accept", BROWSER)]);
-    for tag in tags(&page.body) {
+    for tag in tags(&page.text()) {
         let link = ["href", "src", "action"].iter().find_map(|name| attribute(&tag, name));
         assert!(link.is_none_or(|link| link.starts_with("/mutu/") || link.starts_with('#')), "{link:?}");
     }
@@ -583,10 +555,10 @@ fn hostile_values_are_shown_as_they_are_and_run_nowhere() {
     paths.push("/collections".to_owned());
     for path in &paths {
         let page = ask(app.clone(), path, &[("accept", BROWSER)]);
-        assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.body);
-        assert_harmless(path, &page.body);
+        assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.text());
+        assert_harmless(path, &page.text());
     }
-    let page = ask(app.clone(), &format!("{base}/items"), &[("accept", BROWSER)]).body;
+    let page = ask(app.clone(), &format!("{base}/items"), &[("accept", BROWSER)]).text().into_owned();
     let text = text_of(&page);
     for value in HOSTILE {
         assert!(text.contains(value), "{value}: not shown as it is");
@@ -605,6 +577,6 @@ fn hostile_values_are_shown_as_they_are_and_run_nowhere() {
         page.contains("<title>\u{2068}a\u{202e}gpj.exe (5)\u{2069}</title>"),
         "the title of a shape is isolated too"
     );
-    let statistics = ask(app, &format!("{base}/statistics?group-by=name"), &[("accept", BROWSER)]).body;
+    let statistics = ask(app, &format!("{base}/statistics?group-by=name"), &[("accept", BROWSER)]).text().into_owned();
     assert!(statistics.contains("<bdi>a\u{202e}gpj.exe</bdi>"));
 }

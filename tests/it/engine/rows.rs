@@ -122,7 +122,7 @@ proptest! {
         let layer = register();
         let mut features = entries(seed, count);
         features.retain(|id, _| *id > 0);
-        let state = LayerState::of_segments(layer.clone(), together(&layer, &features, 2, false), 0).expect("a grid");
+        let state = LayerState::of_segments(layer.clone(), together(&layer, &features, 2, false)).expect("a grid");
         let mut catalog = Catalog::build(vec![state], 0);
         let mut dice = Dice(seed ^ 3);
         for seq in 1..8 {

@@ -61,7 +61,7 @@ fn many() -> LayerState {
         let values = [ValueRef::Text(&name), ValueRef::Integer(i as i64)];
         builder.push((i as i64 + 1, 1), Some(shape.view()), &values).unwrap();
     }
-    LayerState::of_segments(layer.clone(), vec![builder.finish()], 1).unwrap()
+    LayerState::of_segments(layer.clone(), vec![builder.finish()]).unwrap()
 }
 
 /// A line of the process's status, in kilobytes.

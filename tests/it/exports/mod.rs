@@ -15,17 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    body::{Body, to_bytes},
-    http::{HeaderMap, Method, Request, StatusCode},
-};
+use axum::http::{Method, StatusCode};
 use mutu::{
     api::{AppState, router, serve},
     config::ServerConfig,
     planner::{IfExists, ImportRequest, Planner},
 };
 use serde_json::{Value, json};
-use tower::ServiceExt;
+
+use crate::http::{Answer, encode, send_to};
 
 /// The demonstration workspace, made once for all tests, which only read it.
 fn demo() -> &'static AppState {
@@ -92,44 +90,12 @@ fn squares(count: usize, vertices: usize, properties: impl Fn(usize) -> Value) -
     out
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
-    }
-}
-
-/// A path as a browser sends it: everything outside ASCII, and spaces, percent-encoded.
-fn encode(path: &str) -> String {
-    let stays = |b: u8| b.is_ascii_graphic() && !b"\"<>^`{|}\\".contains(&b);
-    path.bytes().map(|b| if stays(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 fn send(state: &AppState, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = Request::builder().method(method).uri(encode(path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    runtime().block_on(async {
-        let response = router(state.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
-        Answer { status, headers, body }
-    })
+    send_to(&router(state.clone()), method, path, headers)
 }
 
 fn get(state: &AppState, path: &str) -> Answer {

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
+    http::{Method, Request, StatusCode},
 };
 use mutu::{
     api::{AppState, router},
@@ -22,6 +22,8 @@ use mutu::{
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::http::{Answer, send_to};
+
 use super::{Decoded, assert_rings, decode};
 
 const BASE: &str = "http://mutu.test";
@@ -31,22 +33,6 @@ pub(super) struct Server {
     planner: Arc<Planner>,
     app: Router,
     _folder: tempfile::TempDir,
-}
-
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
 }
 
 impl Server {
@@ -69,27 +55,7 @@ impl Server {
     }
 
     pub(super) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let encoded: String = path
-            .bytes()
-            .map(|b| {
-                if b.is_ascii_graphic() && !b"\"<>^`{|}\\".contains(&b) {
-                    (b as char).to_string()
-                } else {
-                    format!("%{b:02X}")
-                }
-            })
-            .collect();
-        let mut request = Request::builder().uri(encoded);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let response = self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-            let (status, headers) = (response.status(), response.headers().clone());
-            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
-            Answer { status, headers, body }
-        })
+        send_to(&self.app, Method::GET, path, headers)
     }
 
     pub(super) fn get(&self, path: &str) -> Answer {
