@@ -3,7 +3,7 @@
 //! Invariant: coordinates leave in the axis order that their CRS declares, whatever order they have inside; the
 //! `Content-Crs` header names it.
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use geo::Coord;
 
 use crate::{
@@ -22,6 +22,8 @@ use super::{
 
 /// The CRS of answers that ask for none: longitude and latitude.
 pub(super) const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
+/// The header that names what an answer's coordinates are in.
+pub(super) const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 /// What coordinates are stored in; inside the product east first.
 pub(super) const STORED: &str = "http://www.opengis.net/def/crs/EPSG/0/4490";
 

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     AppState,
     collection::Collection,
-    crs::uri_of,
+    crs::{CONTENT_CRS, uri_of},
     error::ApiError,
     negotiate::{GEOJSON, Representation, negotiate},
     protocol::{tagged, weak_tag},
@@ -94,7 +94,6 @@ pub(super) fn format_of(representation: &Representation) -> Option<&'static Form
     FORMATS.iter().find(|format| format.media_type == representation.media_type)
 }
 
-const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 const NUMBER_MATCHED: HeaderName = HeaderName::from_static("ogc-numbermatched");
 const NUMBER_RETURNED: HeaderName = HeaderName::from_static("ogc-numberreturned");
 const LOSSES: HeaderName = HeaderName::from_static("mutu-losses");
@@ -192,7 +191,7 @@ pub(super) async fn send(
         return Ok(unchanged);
     }
     let select = move || selection(&collection, &query, known).map(|selection| (collection, selection));
-    let (collection, selection) = tokio::task::spawn_blocking(select).await.map_err(ApiError::internal)??;
+    let (collection, selection) = state.heavy(select).await?;
     Ok(tagged(respond(state, &collection, selection, wanted).await?, &tag))
 }
 

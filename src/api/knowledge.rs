@@ -24,8 +24,7 @@ pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) ->
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     let catalog = state.planner.read();
     let read = Arc::clone(&catalog);
-    let targets = tokio::task::spawn_blocking(move || measure_targets(&read));
-    let targets = targets.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    let targets = state.heavy(move || measure_targets(&read).map_err(ApiError::internal)).await?;
     if *wanted == HTML {
         return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &catalog, &targets, OFFERED));
     }

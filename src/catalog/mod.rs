@@ -88,8 +88,6 @@ pub struct LayerState {
     table: Table,
     /// Segments that edits leave as they are.
     settled: usize,
-    /// The sequence number of the last edit of this layer.
-    changed: i64,
     /// Differs between all states of this process.
     picture: u64,
     extent: OnceLock<Option<Bounds>>,
@@ -98,25 +96,24 @@ pub struct LayerState {
 }
 
 impl LayerState {
-    /// A layer of segments that were built elsewhere, as it was after edit `changed`.
+    /// A layer of segments that were built elsewhere.
     ///
     /// # Errors
     /// [`CatalogError::Grid`] where the layer's survey grid cannot be used.
-    pub fn of_segments(layer: Layer, segments: Vec<Segment>, changed: i64) -> Result<Self, CatalogError> {
+    pub fn of_segments(layer: Layer, segments: Vec<Segment>) -> Result<Self, CatalogError> {
         let grid = grid_of(&layer).map_err(|source| CatalogError::Grid { layer: layer.id.clone(), source })?;
         let table = Table::of_segments(segments);
         let settled = table.segments().len();
-        Ok(Self::new(layer, grid, table, (settled, changed)))
+        Ok(Self::new(layer, grid, table, settled))
     }
 
-    fn new(layer: Layer, grid: SurveyGrid, table: Table, (settled, changed): (usize, i64)) -> Self {
+    fn new(layer: Layer, grid: SurveyGrid, table: Table, settled: usize) -> Self {
         static PICTURES: AtomicU64 = AtomicU64::new(0);
         Self {
             layer,
             grid,
             table,
             settled,
-            changed,
             picture: PICTURES.fetch_add(1, Ordering::Relaxed),
             extent: OnceLock::new(),
             overlaps: OnceLock::new(),
@@ -142,15 +139,9 @@ impl LayerState {
         &self.grid
     }
 
-    /// The sequence number of the last edit of this layer.
-    #[must_use]
-    pub const fn changed(&self) -> i64 {
-        self.changed
-    }
-
     /// A number that no other state of any layer has in this process: what is kept about a layer is kept under it.
     ///
-    /// The last edit's number will not do: a layer that is loaded anew after a deletion may have an earlier one again.
+    /// The number of its last edit would not do: a layer that is loaded anew after a deletion may have an earlier one again.
     #[must_use]
     pub const fn picture(&self) -> u64 {
         self.picture
@@ -209,7 +200,7 @@ impl LayerState {
             builder.push((id, version), feature.shape, &feature.values).map_err(failed)?;
         }
         let table = self.table.with_last(kept, Some(builder.finish()), &dead);
-        Ok(Self::new(self.layer.clone(), self.grid.clone(), table, (kept, seq)))
+        Ok(Self::new(self.layer.clone(), self.grid.clone(), table, kept))
     }
 
     /// Rows of the last segment that stay as they are, by id, and all rows that are no more.

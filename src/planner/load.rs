@@ -56,13 +56,12 @@ fn layer(
     let id = stored.layer.id.as_str();
     let grid = grid_of(&stored.layer)?;
     let versions = readers[0].versions(id)?;
-    let changed = versions.values().copied().max().unwrap_or(0).max(stored.base);
     let parts = split(readers[0].fid_range(id)?, readers.len() as i64);
     let loading = Loading { layer: &stored.layer, grid: &grid, base: stored.base, versions: &versions };
     let done = AtomicU64::new(0);
     if let [range] = parts.as_slice() {
         let segments = SegmentBuilder::finish_together(vec![loading.part(&readers[0], *range, &done)?]);
-        return Ok(LayerState::of_segments(stored.layer.clone(), segments, changed)?);
+        return Ok(LayerState::of_segments(stored.layer.clone(), segments)?);
     }
     let parts = thread::scope(|scope| {
         let spawn = |(range, reader): ((i64, i64), _)| {
@@ -82,7 +81,7 @@ fn layer(
         joined.collect::<Result<Vec<SegmentBuilder<'_>>, PlannerError>>()
     })?;
     let segments = SegmentBuilder::finish_together(parts);
-    Ok(LayerState::of_segments(stored.layer.clone(), segments, changed)?)
+    Ok(LayerState::of_segments(stored.layer.clone(), segments)?)
 }
 
 /// Ranges of ids, one for each processor where there are many.

@@ -203,6 +203,7 @@ impl Planner {
 }
 
 /// Now, in milliseconds since 1970-01-01T00:00:00Z.
-fn now_ms() -> i64 {
+#[must_use]
+pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64)
 }

@@ -5,7 +5,6 @@
 
 use axum::{
     extract::{Path, State},
-    http::HeaderName,
     response::Response,
 };
 
@@ -18,13 +17,14 @@ use crate::{
         schema::{Field, FieldType},
     },
     engine::{sort::Order, table::Row},
+    planner,
 };
 
 use super::{
     super::{
         AppState,
         collection::Collection,
-        crs::{AnswerCrs, CRS},
+        crs::{AnswerCrs, CONTENT_CRS, CRS},
         error::ApiError,
         export::{self, FILES, Wanted, format_of},
         html::{self, ItemPage, ItemsPage, LANG, Lang, View},
@@ -61,7 +61,6 @@ const OFFERED_PAGES: &[Representation] = &{
     let [sequence, csv, flatgeobuf, geopackage, shapefile] = FILES;
     [GEOJSON, HTML, sequence, csv, flatgeobuf, geopackage, shapefile]
 };
-const CONTENT_CRS: HeaderName = HeaderName::from_static("content-crs");
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -319,7 +318,7 @@ fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<V
         writer.write(&mut out, table, *row)?;
     }
     let (matched, returned) = (page.matched, page.rows.len());
-    let moment = calendar::date_time_text(now_ms());
+    let moment = calendar::date_time_text(planner::now_ms());
     out.extend_from_slice(
         format!("],\"numberMatched\":{matched},\"numberReturned\":{returned},\"timeStamp\":\"{moment}\",\"links\":[")
             .as_bytes(),
@@ -346,9 +345,4 @@ fn write_link(out: &mut Vec<u8>, rel: &str, href: &str, kind: &str) {
         write_text(out, value);
     }
     out.push(b'}');
-}
-
-/// Now, as the answer's time stamp says it.
-fn now_ms() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64)
 }
