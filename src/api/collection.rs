@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, LayerState};
 
-use super::{AppState, error::ApiError};
+use super::{AppState, error::ApiError, query::Asked};
 
 /// One moment's picture of one layer.
 pub(super) struct Collection {
@@ -13,9 +13,9 @@ pub(super) struct Collection {
 }
 
 impl Collection {
-    /// The layer of an id in the current catalog.
-    pub(super) fn find(state: &AppState, id: &str) -> Result<Self, ApiError> {
-        let catalog = state.planner.read();
+    /// The layer of an id, as a request sees it.
+    pub(super) async fn find(state: &AppState, asked: &Asked, id: &str) -> Result<Self, ApiError> {
+        let catalog = state.picture(asked).await?;
         let found = catalog.layer(id).cloned();
         let layer = found.ok_or_else(|| {
             let ids: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();

@@ -165,7 +165,7 @@ pub(super) async fn export_layer(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, EXPORT_PARAMETERS, |name| collection.has_property(name))?;
     let representation = negotiate(&query, &asked.headers, OFFERED)?;
     let format =

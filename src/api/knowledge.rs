@@ -22,7 +22,7 @@ const OFFERED: &[Representation] = &[JSON, HTML];
 /// `GET /targets`.
 pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let catalog = state.planner.read();
+    let catalog = state.picture(&asked).await?;
     let read = Arc::clone(&catalog);
     let targets = state.heavy(move || measure_targets(&read).map_err(ApiError::internal)).await?;
     if *wanted == HTML {

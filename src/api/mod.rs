@@ -3,6 +3,7 @@
 //! Handlers read from the catalog that is current when the request comes in and keep it to the end, so
 //! an answer is one moment's picture whatever is written meanwhile.
 
+mod access;
 mod collection;
 mod context;
 mod crs;
@@ -15,6 +16,7 @@ mod knowledge;
 mod negotiate;
 mod ogc;
 mod openapi;
+mod picture;
 mod protocol;
 mod query;
 mod sending;

@@ -9,6 +9,7 @@ use axum::{
 };
 
 use super::{
+    access::Access,
     error::ApiError,
     negotiate::{Representation, negotiate},
     protocol,
@@ -34,6 +35,8 @@ pub(super) struct Asked {
     pub(super) headers: HeaderMap,
     /// Whether the body will not be sent.
     pub(super) headers_only: bool,
+    /// Who asks.
+    pub(super) access: Access,
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
@@ -41,7 +44,8 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let headers_only = parts.extensions.get::<protocol::HeadersOnly>().is_some();
-        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers), headers_only })
+        let access = parts.extensions.remove::<Access>().unwrap_or_else(Access::everything);
+        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers), headers_only, access })
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn read_statistics(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, STATISTICS_PARAMETERS, |name| collection.has_property(name))?;
     let wanted = negotiate(&query, &asked.headers, OFFERED)?;
     let lang = Lang::of(&query, &asked.headers)?;

@@ -25,8 +25,20 @@ pub enum Change {
     },
 }
 
+/// Features that came from others: a split has one parent and several children, a merge several parents and one child.
+/// A feature may be both, where it keeps its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// The layer of all of them.
+    pub layer: LayerId,
+    /// The features before, by id.
+    pub parents: Vec<i64>,
+    /// The features after, by id; each is put by the same edit.
+    pub children: Vec<i64>,
+}
+
 /// A change of the workspace, all of it or none.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Edit {
     /// Who.
     pub author: String,
@@ -34,4 +46,6 @@ pub struct Edit {
     pub note: String,
     /// What, in order.
     pub changes: Vec<Change>,
+    /// Which of the features put came from which.
+    pub lineage: Vec<Lineage>,
 }

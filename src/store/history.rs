@@ -1,8 +1,8 @@
 //! What was done to the workspace: edits, their changes, and the reports of imports.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
-use super::{error::StoreError, record, workspace::Workspace};
+use super::{error::StoreError, record, scan::Reader, workspace::Workspace};
 use crate::{domain::feature::Feature, gpkg::cell};
 
 /// An edit or import.
@@ -46,7 +46,29 @@ pub struct StoredChange {
     pub after: Option<Feature>,
 }
 
+/// The record of a workspace, as a connection to it sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct History<'c> {
+    conn: &'c Connection,
+}
+
 impl Workspace {
+    /// What was done to the workspace.
+    #[must_use]
+    pub const fn history(&self) -> History<'_> {
+        History { conn: &self.conn }
+    }
+}
+
+impl Reader {
+    /// What was done to the workspace up to the moment that this reader sees.
+    #[must_use]
+    pub const fn history(&self) -> History<'_> {
+        History { conn: &self.conn }
+    }
+}
+
+impl History<'_> {
     /// The edits and imports after a sequence number, oldest first.
     ///
     /// # Errors
@@ -94,6 +116,15 @@ impl Workspace {
     pub fn history_of(&self, layer: &str, id: i64) -> Result<Vec<StoredChange>, StoreError> {
         let sql = "SELECT seq, layer, fid, before, after FROM mutu_change WHERE layer = ?1 AND fid = ?2 ORDER BY seq";
         self.changes(sql, params![layer, id])
+    }
+
+    /// The changes of a layer's features after a sequence number, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn changes_after(&self, layer: &str, seq: i64) -> Result<Vec<StoredChange>, StoreError> {
+        let sql = "SELECT seq, layer, fid, before, after FROM mutu_change WHERE seq > ?2 AND layer = ?1 ORDER BY seq, ordinal";
+        self.changes(sql, params![layer, seq])
     }
 
     fn changes(&self, sql: &str, given: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredChange>, StoreError> {

@@ -25,7 +25,7 @@ mod workspace;
 pub use check::Problem;
 pub use edit::Receipt;
 pub use error::StoreError;
-pub use history::{StoredChange, StoredEdit, StoredImport};
+pub use history::{History, StoredChange, StoredEdit, StoredImport};
 pub use import::{How, Import, Note};
 pub use scan::{Reader, StoredRow};
 pub use workspace::{Recovery, StoredLayer, Workspace};

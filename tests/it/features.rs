@@ -128,7 +128,7 @@ fn stored(planner: &Planner, id: i64) -> (Feature, i64) {
 }
 
 fn commit(planner: &Planner, change: Change) {
-    let edit = Edit { author: "tests".to_owned(), note: String::new(), changes: vec![change] };
+    let edit = Edit { author: "tests".to_owned(), note: String::new(), changes: vec![change], lineage: vec![] };
     planner.commit(&edit).unwrap();
 }
 

@@ -58,7 +58,7 @@ fn feature(catalog: &Catalog, id: i64) -> (Feature, i64) {
 }
 
 fn edit(changes: Vec<Change>) -> Edit {
-    Edit { author: "tests".to_owned(), note: "as a planner would".to_owned(), changes }
+    Edit { author: "tests".to_owned(), note: "as a planner would".to_owned(), changes, lineage: vec![] }
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub(in super::super) async fn list_collections(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let catalog = state.planner.read();
+    let catalog = state.picture(&asked).await?;
     if *wanted == HTML {
         return Ok(html::collections_page(&View::new(&state, &asked, &query, lang), &catalog, OFFERED));
     }
@@ -107,7 +107,7 @@ pub(in super::super) async fn read_collection(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     if *wanted == HTML {
         return Ok(html::collection_page(&View::new(&state, &asked, &query, lang), &collection, OFFERED));
     }

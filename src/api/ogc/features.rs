@@ -115,7 +115,7 @@ pub(in super::super) async fn list_items(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
     let wanted = negotiate(&query, &asked.headers, OFFERED_PAGES)?;
     if FILES.contains(wanted) {
@@ -186,7 +186,7 @@ pub(in super::super) async fn read_item(
     Path((layer, id)): Path<(String, String)>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let (query, wanted, lang) = html::plainly(&asked, ITEM_PARAMETERS, OFFERED)?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;

@@ -51,7 +51,7 @@ pub(in super::super) async fn read_schema(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    read(&state, &layer, &asked, Which::Schema)
+    read(&state, &layer, &asked, Which::Schema).await
 }
 
 /// `GET /collections/{layer}/queryables`.
@@ -60,7 +60,7 @@ pub(in super::super) async fn read_queryables(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    read(&state, &layer, &asked, Which::Queryables)
+    read(&state, &layer, &asked, Which::Queryables).await
 }
 
 /// `GET /collections/{layer}/sortables`.
@@ -69,12 +69,12 @@ pub(in super::super) async fn read_sortables(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    read(&state, &layer, &asked, Which::Sortables)
+    read(&state, &layer, &asked, Which::Sortables).await
 }
 
-fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Result<Response, ApiError> {
+async fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(asked, READABLE, OFFERED)?;
-    let collection = Collection::find(state, layer)?;
+    let collection = Collection::find(state, asked, layer).await?;
     let name = match which {
         Which::Schema => "schema",
         Which::Queryables => "queryables",

@@ -79,7 +79,7 @@ pub(in super::super) async fn list_styles(State(state): State<AppState>, asked: 
             "links": [{ "rel": "stylesheet", "href": state.link(&path_of(id)), "type": MEDIA_TYPE }],
         })
     };
-    let catalog = state.planner.read();
+    let catalog = state.picture(&asked).await?;
     let layers = catalog.layers().map(|state| state.layer()).filter(|layer| has_tiles(layer));
     let styles: Vec<Value> = std::iter::once(style(ALL, "全部图层", "All layers"))
         .chain(layers.map(|layer| style(layer.id.as_str(), &layer.title, &layer.title_en)))
@@ -112,13 +112,13 @@ pub(in super::super) async fn read_style(
     let collection;
     let catalog;
     let layers: Vec<&LayerState> = if id == ALL {
-        catalog = state.planner.read();
+        catalog = state.picture(&asked).await?;
         // Surfaces below lines below points; among equals in the order of the workspace.
         let mut layers: Vec<_> = catalog.layers().map(AsRef::as_ref).filter(|held| has_tiles(held.layer())).collect();
         layers.sort_by_key(|held| height_of(held.layer().geometry));
         layers
     } else {
-        collection = Collection::find(&state, &id)?;
+        collection = Collection::find(&state, &asked, &id).await?;
         checked_layer(&collection)?;
         vec![&collection.state]
     };

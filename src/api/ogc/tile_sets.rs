@@ -153,7 +153,7 @@ pub(in super::super) async fn list_tile_sets(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     checked_layer(&collection)?;
     let path = format!("{}/tiles", collection.path());
     let sets = TileMatrixSet::ALL.map(|set| {
@@ -188,7 +188,7 @@ pub(in super::super) async fn read_tile_set(
     Path((layer, set)): Path<(String, String)>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, TILE_SET_PARAMETERS, |name| collection.has_property(name))?;
     check_filter(&collection, &query, TILE_SET_PARAMETERS)?;
     let wanted = negotiate(&query, &asked.headers, SET_OFFERED)?;
@@ -220,7 +220,7 @@ pub(in super::super) async fn read_tilejson(
         media_type: "application/json",
         also: &["text/json"],
     }];
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, TILEJSON_PARAMETERS, |name| collection.has_property(name))?;
     check_filter(&collection, &query, TILEJSON_PARAMETERS)?;
     let wanted = negotiate(&query, &asked.headers, TILEJSON_ONLY)?;

@@ -79,7 +79,7 @@ pub(in super::super) async fn read_tile(
     Path((layer, set, matrix, row, column)): Path<(String, String, String, String, String)>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &layer)?;
+    let collection = Collection::find(&state, &asked, &layer).await?;
     let query = Query::read(&asked.uri, TILE_PARAMETERS, |name| collection.has_property(name))?;
     let wanted = negotiate(&query, &asked.headers, &[MVT])?;
     checked_layer(&collection)?;

@@ -175,7 +175,7 @@ fn havoc(planner: &Planner, first_new: i64) -> Edit {
             changes.push(Change::Put { layer: layer(), feature, expects: None });
         }
     }
-    Edit { author: "tests".to_owned(), note: String::new(), changes }
+    Edit { author: "tests".to_owned(), note: String::new(), changes, lineage: vec![] }
 }
 
 fn length_of(head: &str) -> usize {

@@ -30,17 +30,17 @@ fn an_edit_puts_deletes_and_keeps_what_was_before_and_after() {
     let versions = workspace.versions("地块").unwrap();
     assert_eq!((versions.get(&2), versions.get(&6), versions.get(&1)), (Some(&2), Some(&2), None));
 
-    let history = workspace.changes_of(2).unwrap();
+    let history = workspace.history().changes_of(2).unwrap();
     let told: Vec<_> = history.into_iter().map(|change| (change.id, change.before, change.after)).collect();
     assert_eq!(told, [(2, Some(feature(2)), Some(changed)), (6, None, Some(feature(6))), (3, Some(feature(3)), None)]);
-    let edits = workspace.edits_since(1).unwrap();
+    let edits = workspace.history().edits_since(1).unwrap();
     assert_eq!((edits[0].author.as_str(), edits[0].note.as_str(), edits[0].at), ("王工", "补测", AT + 1));
     assert_eq!(workspace.check().unwrap(), []);
 
     // A deleted feature can come back under its id, and its versions go on.
     let back = workspace.commit(&edit(vec![put_change("地块", feature(3), None)]), AT + 2).unwrap();
     assert_eq!(workspace.version("地块", 3).unwrap(), Some(back.seq));
-    assert_eq!(workspace.history_of("地块", 3).unwrap().len(), 2);
+    assert_eq!(workspace.history().history_of("地块", 3).unwrap().len(), 2);
     workspace.close().unwrap();
     integrity(&place.path);
     assert_eq!(features(&Workspace::open(&place.path).unwrap(), "地块").len(), 6);
@@ -69,7 +69,7 @@ fn an_edit_with_a_stale_version_changes_nothing_at_all() {
         }
         assert_eq!(workspace.seq().unwrap(), 2);
         assert_eq!(features(&workspace, "地块"), [feature(1), feature(2), feature(3)]);
-        assert_eq!(workspace.edits_since(2).unwrap(), []);
+        assert_eq!(workspace.history().edits_since(2).unwrap(), []);
     }
     assert_eq!(workspace.check().unwrap(), []);
 }

@@ -215,8 +215,8 @@ fn a_kill_during_edits_loses_none_that_was_acknowledged_and_keeps_none_in_part()
             .collect();
         wanted.extend((2.max(seq - 4)..=seq).map(|seq| changed(1000 + seq, seq)));
         assert_eq!(all, wanted, "round {round}");
-        assert_eq!(workspace.edits_since(0).unwrap().len() as i64, seq);
-        let changes = workspace.changes_of(seq).unwrap();
+        assert_eq!(workspace.history().edits_since(0).unwrap().len() as i64, seq);
+        let changes = workspace.history().changes_of(seq).unwrap();
         assert_eq!(changes[0].after.as_ref(), Some(&changed(seq % 20 + 1, seq)));
         if round % 2 == 0 {
             workspace.close().unwrap();

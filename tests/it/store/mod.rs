@@ -114,7 +114,7 @@ fn put(import: &mut mutu::store::Import<'_>, feature: &Feature) -> Result<i64, m
 }
 
 fn edit(changes: Vec<Change>) -> Edit {
-    Edit { author: "王工".to_owned(), note: "补测".to_owned(), changes }
+    Edit { author: "王工".to_owned(), note: "补测".to_owned(), changes, lineage: vec![] }
 }
 
 fn put_change(layer: &str, feature: Feature, expects: Option<i64>) -> Change {

@@ -170,7 +170,7 @@ fn a_layer_is_created_once_extended_and_replaced() {
     assert_eq!(replace.commit(r#"{"read":1}"#).unwrap(), 3);
     assert_eq!(features(&workspace, "Parcels"), [only]);
     assert_eq!(workspace.check().unwrap(), []);
-    let imports = workspace.imports().unwrap();
+    let imports = workspace.history().imports().unwrap();
     assert_eq!(
         imports.iter().map(|i| (i.edit.seq, i.edit.at, i.report.as_str())).collect::<Vec<_>>(),
         [(1, AT, r#"{"stored":1}"#), (2, AT, "{}"), (3, AT, r#"{"read":1}"#)]

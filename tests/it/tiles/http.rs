@@ -225,7 +225,10 @@ fn an_edit_shows_at_the_next_request_and_tiles_elsewhere_stay_unchanged() {
             }
             None => Change::Delete { layer, id: id as i64, expects },
         };
-        server.planner.commit(&Edit { author: "t".to_owned(), note: String::new(), changes: vec![change] }).unwrap();
+        server
+            .planner
+            .commit(&Edit { author: "t".to_owned(), note: String::new(), changes: vec![change], lineage: vec![] })
+            .unwrap();
     };
     let mut last = before;
     for note in [Some("改了"), Some("又改了"), None] {
