@@ -34,6 +34,7 @@ conformance: setup-test
 
 ## make bench: our figures beside the peers', written to tests/bench/RESULTS.md
 bench: build setup-test
+	tests/setup bench
 	python3 tests/bench/run.py
 
 web: web/dist/index.html

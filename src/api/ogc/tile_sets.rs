@@ -414,13 +414,15 @@ fn strategy(layer: &Layer, recipe: &Recipe) -> Value {
         "zh": "节点逐个吸附到瓦片网格，公共边保持公共；外框小于一个像元（8/4096）或吸附后无面积的要素变为像元标记（面为方块，线为短线），\
                同一像元内的要素合为一个标记，_count 为其个数，_same 为其中与所示分类相同的个数；中心所在的瓦片拥有该标记，各瓦片 _count 与\
                单独绘出的要素之和即要素总数。瓦片超过字节上限时先从后往前舍去属性（分类属性始终保留，见 Mutu-Tile-Dropped），\
-               再把像元加倍（见 Mutu-Tile-Cell），从不舍去要素。",
+               再把像元加倍（见 Mutu-Tile-Cell），从不舍去要素。Web 墨卡托方案止于纬度 85.05°，以外的点不在其任何瓦片中；各瓦片独立取舍精度，\
+               相邻两片可能粗细不同。",
         "en": "Vertices are snapped one by one to the tile's grid, so common edges stay common. A feature whose box is smaller \
                than a pixel (8 of 4096 units), or of which the grid leaves nothing, becomes a mark: the pixel's square for a \
                surface, a stroke for a line. Features in one pixel share a mark; _count says how many, _same how many of \
                them have the class that it shows. The tile that holds the middle of their boxes has the mark, so _count over \
                all tiles and the features drawn sum to all features. A tile over its bytes goes without properties, the \
                last of kept_properties first and the class never (Mutu-Tile-Dropped), then with pixels twice as wide \
-               (Mutu-Tile-Cell); features are never left out.",
+               (Mutu-Tile-Cell); features are never left out. Web Mercator ends at 85.05° of latitude: points beyond are in none \
+               of its tiles. Each tile keeps its bytes by itself, so that neighbours may differ in detail.",
     })
 }
