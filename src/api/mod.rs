@@ -4,6 +4,7 @@
 //! an answer is one moment's picture whatever is written meanwhile.
 
 mod access;
+mod changes;
 mod collection;
 mod context;
 mod crs;
@@ -54,6 +55,7 @@ pub struct AppState {
     /// Differs between runs: tags of pages do not outlive the process that gave them.
     start: u64,
     tiles: Arc<tile_cache::TileCache>,
+    feed: Arc<changes::Feed>,
     exports: sending::Slots,
     /// Turns of heavy work.
     turns: Arc<Semaphore>,
@@ -64,11 +66,12 @@ impl AppState {
     #[must_use]
     pub fn new(planner: Arc<Planner>, config: ServerConfig) -> Self {
         let tiles = Arc::new(tile_cache::TileCache::new());
+        let feed = changes::Feed::of(&planner);
         let exports = sending::Slots::new(config.max_exports);
         // As many again as there are processors: one waits for memory while another computes.
         let turns = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let turns = Arc::new(Semaphore::new(turns));
-        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, exports, turns }
+        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, feed, exports, turns }
     }
 
     /// How many exports are being written or sent.
@@ -129,6 +132,8 @@ pub fn router(state: AppState) -> Router {
         // ours
         .route("/collections/{layer}/export", get(export::export_layer))
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
+        .route("/changes", get(changes::list_changes))
+        .route("/changes/{seq}", get(changes::read_change))
         .route("/targets", get(knowledge::list_targets))
         .route("/facts", get(knowledge::list_facts))
         .route("/health/live", get(health::read_live))

@@ -7,6 +7,7 @@ use crate::domain::tile_matrix::TileMatrixSet;
 
 use super::{
     AppState,
+    changes::{CHANGE_PARAMETERS, FEED_PARAMETERS},
     error::ApiError,
     export::{EXPORT_PARAMETERS, FILES},
     html::{self, View},
@@ -145,6 +146,24 @@ const OPERATIONS: &[Operation] = &[
         answer: (JSON, "statistics"),
         properties: true,
     },
+    Operation {
+        path: "/changes",
+        id: "listChanges",
+        tag: "changes",
+        summary: "What every edit and import did, in order; as server-sent events while it happens",
+        parameters: FEED_PARAMETERS,
+        answer: (JSON, "changes"),
+        properties: false,
+    },
+    Operation {
+        path: "/changes/{seq}",
+        id: "readChange",
+        tag: "changes",
+        summary: "One change with its features as they were and as they became",
+        parameters: CHANGE_PARAMETERS,
+        answer: (JSON, "change"),
+        properties: false,
+    },
     plain(
         "/targets",
         "listTargets",
@@ -175,11 +194,12 @@ const fn json_schema(path: &'static str, id: &'static str, summary: &'static str
 }
 
 /// The groups of operations and what each is for.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("common", "What the server has and where: OGC API - Common"),
     ("features", "The features of a layer: OGC API - Features"),
     ("tiles", "Vector tiles of the layers and MapLibre styles that draw them (OGC API - Tiles, TileJSON)"),
     ("statistics", "Counts and areas of a layer, by group"),
+    ("changes", "What was changed: who, when, why and what"),
     ("knowledge", "Targets and figures of the founding documents, with their sources"),
     ("health", "Whether the server can answer"),
 ];
@@ -209,10 +229,10 @@ fn definition(base_url: &str) -> Value {
 
 fn describe(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> = Vec::new();
-    for name in ["layer", "id", "set", "tileMatrix", "tileRow", "tileCol", "style"] {
+    for name in ["layer", "id", "set", "tileMatrix", "tileRow", "tileCol", "style", "seq"] {
         if operation.path.contains(&format!("{{{name}}}")) {
             let kind = match name {
-                "id" => json!({ "type": "integer", "format": "int64" }),
+                "id" | "seq" => json!({ "type": "integer", "format": "int64" }),
                 "tileMatrix" | "tileRow" | "tileCol" => json!({ "type": "integer", "minimum": 0 }),
                 "set" => json!({ "type": "string", "enum": TileMatrixSet::ALL.map(TileMatrixSet::id) }),
                 _ => json!({ "type": "string" }),
@@ -239,6 +259,10 @@ fn describe(operation: &Operation) -> Value {
             responses["200"]["content"][file.media_type] =
                 json!({ "schema": { "type": "string", "format": "binary" } });
         }
+        responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    if operation.id == "listChanges" {
+        responses["200"]["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
         responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
     }
     let is_page = |parameter: &Parameter| parameter.name == "f" && parameter.schema.contains("\"html\"");
@@ -355,6 +379,43 @@ fn schemas() -> Value {
                 "total": { "type": "object", "required": ["count", "area"],
                            "properties": { "count": { "type": "integer" }, "area": { "type": "number" } } },
                 "overlap": { "type": "object" },
+            },
+        },
+        "changes": {
+            "type": "object", "required": ["changes", "head", "links"],
+            "properties": {
+                "changes": { "type": "array", "items": { "$ref": "#/components/schemas/change" } },
+                "head": { "type": "integer", "format": "int64" },
+                "links": { "$ref": "#/components/schemas/links" },
+            },
+        },
+        "change": {
+            "type": "object", "required": ["seq", "at", "author", "note", "kind", "layers"],
+            "properties": {
+                "seq": { "type": "integer", "format": "int64" },
+                "at": { "type": "string", "format": "date-time" },
+                "author": { "type": "string" }, "note": { "type": "string" }, "kind": { "type": "string" },
+                "layers": { "type": "array", "items": {
+                    "type": "object", "required": ["id", "added", "changed", "removed", "bbox", "whole"],
+                    "properties": {
+                        "id": { "type": "string" }, "added": { "type": "integer", "nullable": true },
+                        "changed": { "type": "integer", "nullable": true },
+                        "removed": { "type": "integer", "nullable": true },
+                        "bbox": { "type": "array", "nullable": true, "minItems": 4, "maxItems": 4,
+                                  "items": { "type": "number" } },
+                        "whole": { "type": "boolean" },
+                    },
+                } },
+                "features": { "type": "array", "items": {
+                    "type": "object", "required": ["layer", "id", "operation", "before", "after"],
+                    "properties": {
+                        "layer": { "type": "string" }, "id": { "type": "integer", "format": "int64" },
+                        "operation": { "type": "string", "enum": ["added", "changed", "removed"] },
+                        "before": { "type": "object", "nullable": true },
+                        "after": { "type": "object", "nullable": true },
+                    },
+                } },
+                "links": { "$ref": "#/components/schemas/links" },
             },
         },
         "problem": {

@@ -103,6 +103,50 @@ pub(super) async fn begin(
     }
 }
 
+/// The way of an answer that is made as things happen: it ends well whenever its maker lets go of it.
+pub(super) struct LiveLine {
+    to_body: Sender<Message>,
+    patience: Duration,
+}
+
+/// A line and the body that it ends in.
+pub(super) fn line(patience: Duration) -> (LiveLine, Body) {
+    let (to_body, messages) = channel(CHUNKS_AHEAD);
+    let body = Live(messages);
+    (LiveLine { to_body, patience }, Body::new(body))
+}
+
+impl LiveLine {
+    /// Says something as soon as there is room; gives up on a client that takes nothing.
+    pub(super) async fn say(&self, chunk: Bytes) -> io::Result<()> {
+        let said = self.to_body.send_timeout(Message::Chunk(chunk), self.patience).await;
+        said.map_err(|_| io::Error::other("nobody takes the answer any more"))
+    }
+
+    /// Resolves when the client has gone.
+    pub(super) async fn gone(&self) {
+        self.to_body.closed().await;
+    }
+}
+
+/// The body of a line.
+struct Live(Receiver<Message>);
+
+impl http_body::Body for Live {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|message| match message {
+            Some(Message::Chunk(chunk)) => Some(Ok(Frame::data(chunk))),
+            _ => None,
+        })
+    }
+}
+
 /// A body for headers that are asked for alone.
 pub(super) fn no_body() -> Body {
     let (_, messages) = channel(1);

@@ -37,6 +37,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> std::io::Result<()> {
     let head_time = state.config.head_time;
+    let feed = Arc::clone(&state.feed);
     let app = router(state);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -81,6 +82,8 @@ pub async fn serve(
         });
     }
     drop(listener);
+    // Streams have no end of their own.
+    feed.end();
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(DRAIN) => {}

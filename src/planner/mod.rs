@@ -8,6 +8,7 @@ mod ask;
 mod check;
 mod error;
 mod export;
+mod feed;
 mod import;
 mod infer;
 mod load;
@@ -39,6 +40,7 @@ pub use ask::{AskError, Which, check_filter, select};
 pub use check::{Checkup, FoundFault};
 pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
+pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
 pub use seed::{Seeded, known_facts};
 pub use statistics::{StatisticsQuestion, statistics};
@@ -67,6 +69,7 @@ pub struct Planner {
     /// Whether the catalog shows the file: then every write must show in it.
     loaded: AtomicBool,
     recovery: Option<String>,
+    listeners: feed::Listeners,
 }
 
 impl Planner {
@@ -90,6 +93,7 @@ impl Planner {
             catalog: ArcSwap::default(),
             loaded: AtomicBool::new(false),
             recovery: None,
+            listeners: feed::Listeners::default(),
         })
     }
 
@@ -110,6 +114,7 @@ impl Planner {
             catalog: ArcSwap::default(),
             loaded: AtomicBool::new(false),
             recovery,
+            listeners: feed::Listeners::default(),
         }
     }
 
@@ -149,9 +154,11 @@ impl Planner {
     pub fn commit(&self, edit: &Edit) -> Result<Receipt, PlannerError> {
         let mut store = self.writing()?;
         // Applied before it is stored: an edit that does not fit must not reach the file.
-        let next = self.read().apply(&edit.changes, store.seq()? + 1)?;
+        let last = self.read();
+        let next = last.apply(&edit.changes, store.seq()? + 1)?;
         let receipt = store.commit(edit, now_ms())?;
         self.catalog.store(Arc::new(next));
+        self.announce(feed::titled(&store.history(), receipt.seq, feed::summed(&last, &edit.changes)));
         Ok(receipt)
     }
 
@@ -168,6 +175,7 @@ impl Planner {
         let report = import::import(&mut store, request, now_ms(), progress)?;
         if self.loaded.load(Ordering::Acquire) {
             self.show_file(progress)?;
+            self.announce(feed::of_import(&store.history(), store.seq()?));
         }
         Ok(report)
     }

@@ -49,7 +49,7 @@ pub struct StoredChange {
 /// The record of a workspace, as a connection to it sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'c> {
-    conn: &'c Connection,
+    pub(super) conn: &'c Connection,
 }
 
 impl Workspace {
@@ -132,24 +132,29 @@ impl History<'_> {
         let mut rows = statement.query(given)?;
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
-            let (seq, layer, id): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let record = |place: usize| -> Result<Option<Feature>, StoreError> {
-                let damaged = || StoreError::Corrupt {
-                    what: format!("the history of feature {id} of {layer}, number {seq}, cannot be read"),
-                };
-                let bytes = row.get_ref(place)?.as_blob_or_null().map_err(|_| damaged())?;
-                let Some(bytes) = bytes else { return Ok(None) };
-                let (shape, values) = record::decode(bytes).ok_or_else(damaged)?;
-                Ok(Some(Feature { id, shape, values }))
-            };
-            let (before, after) = (record(3)?, record(4)?);
-            changes.push(StoredChange { seq, layer, id, before, after });
+            changes.push(change_of(row)?);
         }
         Ok(changes)
     }
 }
 
-fn edit_of(row: &rusqlite::Row<'_>) -> Result<StoredEdit, StoreError> {
+/// The change in a row of `seq, layer, fid, before, after`.
+pub(super) fn change_of(row: &rusqlite::Row<'_>) -> Result<StoredChange, StoreError> {
+    let (seq, layer, id): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let record = |place: usize| -> Result<Option<Feature>, StoreError> {
+        let damaged = || StoreError::Corrupt {
+            what: format!("the history of feature {id} of {layer}, number {seq}, cannot be read"),
+        };
+        let bytes = row.get_ref(place)?.as_blob_or_null().map_err(|_| damaged())?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let (shape, values) = record::decode(bytes).ok_or_else(damaged)?;
+        Ok(Some(Feature { id, shape, values }))
+    };
+    let (before, after) = (record(3)?, record(4)?);
+    Ok(StoredChange { seq, layer, id, before, after })
+}
+
+pub(super) fn edit_of(row: &rusqlite::Row<'_>) -> Result<StoredEdit, StoreError> {
     let (seq, at): (i64, String) = (row.get(0)?, row.get(1)?);
     let moment = cell::parse_moment(&at);
     let (at, _) = moment.ok_or_else(|| StoreError::Corrupt { what: format!("number {seq} has the time {at:?}") })?;

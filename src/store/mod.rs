@@ -15,6 +15,7 @@
 mod check;
 mod edit;
 mod error;
+mod feed;
 mod history;
 mod import;
 mod record;
@@ -25,6 +26,7 @@ mod workspace;
 pub use check::Problem;
 pub use edit::Receipt;
 pub use error::StoreError;
+pub use feed::VisitChange;
 pub use history::{History, StoredChange, StoredEdit, StoredImport};
 pub use import::{How, Import, Note};
 pub use scan::{Reader, StoredRow};

@@ -16,6 +16,7 @@ mod geopackage;
 mod hostile;
 mod html;
 mod http;
+mod live;
 mod measure;
 mod planner;
 mod real_input;

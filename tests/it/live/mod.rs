@@ -1,0 +1,3 @@
+//! What changes while it is looked at: the feed, the picture after edits, tiles that stay.
+
+mod feed;
