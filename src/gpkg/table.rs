@@ -238,18 +238,20 @@ impl Table {
         Ok(())
     }
 
-    /// Removes the table, its R-tree and all that the standard's tables say of it.
+    /// Removes the table's R-tree and all that the standard's tables, and GDAL's own, say of it; the rows stay.
     ///
     /// # Errors
     /// The engine's.
-    pub fn remove(&self, conn: &Connection) -> Result<(), GpkgError> {
-        for table in ["gpkg_extensions", "gpkg_geometry_columns", "gpkg_contents"] {
-            conn.execute(&format!("DELETE FROM {table} WHERE lower(table_name) = lower(?1)"), [&self.name])?;
+    pub fn forget(&self, conn: &Connection) -> Result<(), GpkgError> {
+        for table in ["gpkg_extensions", "gpkg_ogr_contents", "gpkg_geometry_columns", "gpkg_contents"] {
+            if table != "gpkg_ogr_contents" || is_plain_table(conn, table)? {
+                conn.execute(&format!("DELETE FROM {table} WHERE lower(table_name) = lower(?1)"), [&self.name])?;
+            }
         }
         if let Some(rtree) = self.rtree() {
             conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", quote(&rtree)?))?;
         }
-        Ok(conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", self.quoted()?))?)
+        Ok(())
     }
 
     /// Makes the geometry column one of another type by copying the table; before it is registered.

@@ -125,7 +125,7 @@ fn class_of_store(error: &StoreError) -> ErrorClass {
         | StoreError::Conflict { .. }
         | StoreError::LayerExists { .. }
         | StoreError::DuplicateId { .. } => ErrorClass::Conflict,
-        StoreError::UnknownLayer { .. } => ErrorClass::NotFound,
+        StoreError::UnknownLayer { .. } | StoreError::NotKept { .. } => ErrorClass::NotFound,
         StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorClass::NotFound,
         StoreError::Io { .. } | StoreError::DiskFull => ErrorClass::Io,
         StoreError::NotAWorkspace { .. }

@@ -57,7 +57,7 @@ fn layer(
     let grid = grid_of(&stored.layer)?;
     let versions = readers[0].versions(id)?;
     let parts = split(readers[0].fid_range(id)?, readers.len() as i64);
-    let loading = Loading { layer: &stored.layer, grid: &grid, base: stored.base, versions: &versions };
+    let loading = Loading { stored, layer: &stored.layer, grid: &grid, versions: &versions };
     let done = AtomicU64::new(0);
     if let [range] = parts.as_slice() {
         let segments = SegmentBuilder::finish_together(vec![loading.part(&readers[0], *range, &done)?]);
@@ -100,10 +100,10 @@ fn split(range: Option<(i64, i64)>, threads: i64) -> Vec<(i64, i64)> {
 
 /// What every loading thread needs to know.
 struct Loading<'a> {
+    stored: &'a StoredLayer,
     layer: &'a Layer,
     grid: &'a SurveyGrid,
-    /// The version of features that no later edit touched.
-    base: i64,
+    /// The versions of features that an edit touched.
     versions: &'a HashMap<i64, i64>,
 }
 
@@ -134,7 +134,7 @@ impl Loading<'_> {
             })?),
         };
         let values = (0..row.len()).map(|place| row.value(place)).collect::<Result<Vec<ValueRef<'_>>, StoreError>>()?;
-        let version = self.versions.get(&id).copied().unwrap_or(self.base);
+        let version = self.versions.get(&id).copied().unwrap_or_else(|| self.stored.import_of(id));
         let shape = shape.as_ref().map(|read| read.shape.view());
         Ok(builder.push((id, version), shape, &values))
     }

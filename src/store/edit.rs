@@ -1,16 +1,19 @@
 //! Committing edits: versions are compared, rows changed and the history written in one transaction.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
+    chain::{self, Hash, Head, Kind},
     error::StoreError,
     import::{admit, bind_row, moment, named},
-    record, scan,
+    own, record, scan,
     workspace::{StoredLayer, Workspace, find, last_seq},
 };
 use crate::{
     domain::{
-        edit::{Change, Edit},
+        edit::{Change, Edit, Lineage},
         feature::{Feature, Value, ValueRef},
         schema::LayerId,
     },
@@ -18,7 +21,7 @@ use crate::{
         blob, srs,
         table::{Kinds, Table, quote},
     },
-    ground::wkb,
+    ground::{shape::Bounds, wkb},
 };
 
 /// What a committed edit is known by.
@@ -26,6 +29,8 @@ use crate::{
 pub struct Receipt {
     /// The sequence number of the edit, and the version of every feature that it put.
     pub seq: i64,
+    /// The hash of the record up to this edit.
+    pub hash: Hash,
 }
 
 impl Workspace {
@@ -33,9 +38,18 @@ impl Workspace {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where a feature is not in the version expected; [`StoreError::UnknownLayer`];
-    /// [`StoreError::Refused`] for an empty edit, two changes of one feature, or a value that is not of its
-    /// column's type; [`StoreError::Busy`], [`StoreError::DiskFull`], [`StoreError::Io`].
+    /// [`StoreError::Refused`] for an empty edit, two changes of one feature, a value that is not of its column's
+    /// type, or lineage of a feature that the edit does not put; [`StoreError::Busy`], [`StoreError::DiskFull`],
+    /// [`StoreError::Io`].
     pub fn commit(&mut self, edit: &Edit, at: i64) -> Result<Receipt, StoreError> {
+        self.commit_as(Kind::Edit, edit, at)
+    }
+
+    /// As [`Workspace::commit`], and says in the record how the edit came about.
+    ///
+    /// # Errors
+    /// As [`Workspace::commit`].
+    pub fn commit_as(&mut self, kind: Kind, edit: &Edit, at: i64) -> Result<Receipt, StoreError> {
         let Some(first) = edit.changes.first() else {
             return Err(StoreError::Io {
                 what: "an edit without changes".to_owned(),
@@ -44,14 +58,16 @@ impl Workspace {
         };
         let at = moment(&find(&self.layers, target(first).0.as_str())?.layer, at)?;
         let seq = last_seq(&self.conn)? + 1;
-        self.sidecar.intend(seq, &format!("the edit {:?} by {} of {at}", edit.note, edit.author), false)?;
-        let written = write(&mut self.conn, &self.layers, edit, (seq, &at));
+        let what = format!("the edit {:?} by {} of {at}", edit.note, edit.author);
+        self.sidecar.intend(seq, &what, false)?;
+        let head = Head { seq, at: &at, author: &edit.author, note: &edit.note, kind: kind.as_str() };
+        let written = own::transaction(&self.conn, |conn| write(conn, &self.layers, edit, head));
         self.sidecar.clear();
-        written
+        Ok(Receipt { seq, hash: written? })
     }
 
-    /// The version of a feature: the sequence number of the last edit that put it, or of its layer's last
-    /// import; `None` where there is no such feature.
+    /// The version of a feature: the sequence number of the last edit that put it, or of the import that brought
+    /// it; `None` where there is no such feature.
     ///
     /// # Errors
     /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
@@ -62,97 +78,157 @@ impl Workspace {
         let exists = self.conn.prepare_cached(&sql)?.query_row([id], |_| Ok(())).optional()?.is_some();
         exists.then(|| version(&self.conn, stored, id)).transpose()
     }
+
+    /// The largest id that a feature of a layer ever had, also one that is deleted; 0 for none. Ids are never given
+    /// twice: a new feature gets a larger one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn largest_id(&self, layer: &str) -> Result<i64, StoreError> {
+        scan::largest_id(&self.conn, find(&self.layers, layer)?)
+    }
 }
 
-fn write(
-    conn: &mut Connection,
+/// Writes an edit within a transaction, with its entry in the record.
+pub(super) fn write(
+    conn: &Connection,
     layers: &[StoredLayer],
     edit: &Edit,
-    (seq, at): (i64, &str),
-) -> Result<Receipt, StoreError> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.prepare_cached("INSERT INTO mutu_edit (seq, \"at\", author, note, kind) VALUES (?1, ?2, ?3, ?4, 'edit')")?
-        .execute(params![seq, at, edit.author, edit.note])?;
+    head: Head<'_>,
+) -> Result<Hash, StoreError> {
+    let mut works: HashMap<&str, Work<'_>> = HashMap::new();
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO mutu_change (seq, ordinal, layer, fid, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
     for (ordinal, change) in edit.changes.iter().enumerate() {
         let (layer, id) = target(change);
-        let step = Step {
-            tx: &tx,
-            stored: find(layers, layer.as_str())?,
-            table: Table::of(&find(layers, layer.as_str())?.layer),
-            at,
+        let work = match works.entry(layer.as_str()) {
+            std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(Work::new(conn, find(layers, layer.as_str())?)?)
+            }
         };
-        let before = step.expected(id, change, seq)?;
+        let before = work.expected(id, change)?;
         let after = match change {
-            Change::Put { feature, .. } => Some(step.put(feature, before.is_some())?),
-            Change::Delete { .. } => step.delete(id)?,
+            Change::Put { feature, .. } => Some(work.put(feature, before.is_some())?),
+            Change::Delete { .. } => work.delete(id)?,
         };
-        tx.prepare_cached(
-            "INSERT INTO mutu_change (seq, ordinal, layer, fid, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![seq, ordinal as i64, layer.as_str(), id, before.as_ref().map(record_of), after])?;
+        insert.execute(params![head.seq, ordinal as i64, layer.as_str(), id, before, after])?;
     }
-    tx.commit()?;
-    Ok(Receipt { seq })
+    for work in works.values() {
+        work.finish(head.at)?;
+    }
+    write_lineage(conn, head.seq, edit)?;
+    chain::seal(conn, head)
 }
 
-/// One change within the transaction.
-struct Step<'a> {
-    tx: &'a Transaction<'a>,
+fn write_lineage(conn: &Connection, seq: i64, edit: &Edit) -> Result<(), StoreError> {
+    if edit.lineage.is_empty() {
+        return Ok(());
+    }
+    let puts: HashSet<(&str, i64)> = edit
+        .changes
+        .iter()
+        .filter(|change| matches!(change, Change::Put { .. }))
+        .map(|change| (target(change).0.as_str(), target(change).1))
+        .collect();
+    let mut insert = conn
+        .prepare_cached("INSERT INTO mutu_lineage (seq, ordinal, layer, parent, child) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut ordinal = 0_i64;
+    for Lineage { layer, parents, children } in &edit.lineage {
+        if let Some(child) = children.iter().find(|child| !puts.contains(&(layer.as_str(), **child))) {
+            let what = format!("feature {child} is said to come from others, but the edit does not put it");
+            return Err(StoreError::Refused { layer: layer.clone(), what });
+        }
+        for (parent, child) in parents.iter().flat_map(|parent| children.iter().map(move |child| (parent, child))) {
+            insert.execute(params![seq, ordinal, layer.as_str(), parent, child])?;
+            ordinal += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The changes of one layer within the transaction: what is the same for all of them is worked out once.
+struct Work<'a> {
+    conn: &'a Connection,
     stored: &'a StoredLayer,
     table: Table,
-    at: &'a str,
+    select: String,
+    insert: String,
+    update: String,
+    delete: String,
+    seen: HashSet<i64>,
+    grown: Option<Bounds>,
+    kinds: Kinds,
 }
 
-impl Step<'_> {
-    /// The feature before the change, where it is in the version that the change expects.
-    fn expected(&self, id: i64, change: &Change, seq: i64) -> Result<Option<Feature>, StoreError> {
+impl<'a> Work<'a> {
+    fn new(conn: &'a Connection, stored: &'a StoredLayer) -> Result<Self, StoreError> {
+        let table = Table::of(&stored.layer);
+        let (name, key) = (table.quoted()?, quote(&table.key)?);
+        Ok(Self {
+            conn,
+            stored,
+            select: format!("{} WHERE {key} = ?1", table.select_sql()?),
+            insert: table.insert_sql()?,
+            update: table.update_sql()?,
+            delete: format!("DELETE FROM {name} WHERE {key} = ?1"),
+            table,
+            seen: HashSet::new(),
+            grown: None,
+            kinds: Kinds::Unseen,
+        })
+    }
+
+    /// The record of the feature before the change, where it is in the version that the change expects.
+    fn expected(&mut self, id: i64, change: &Change) -> Result<Option<Vec<u8>>, StoreError> {
         let expected = match change {
             Change::Put { expects, .. } => *expects,
             Change::Delete { expects, .. } => Some(*expects),
         };
         let layer = &self.stored.layer.id;
-        let twice = "SELECT 1 FROM mutu_change WHERE seq = ?1 AND layer = ?2 AND fid = ?3";
-        let twice =
-            self.tx.prepare_cached(twice)?.query_row(params![seq, layer.as_str(), id], |_| Ok(())).optional()?;
-        if twice.is_some() {
+        if !self.seen.insert(id) {
             let what = format!("the edit changes feature {id} twice: put the two changes into one");
             return Err(StoreError::Refused { layer: layer.clone(), what });
         }
-        let before = scan::feature(self.tx, &self.table, id)?;
-        let found = before.is_some().then(|| version(self.tx, self.stored, id)).transpose()?;
+        let mut statement = self.conn.prepare_cached(&self.select)?;
+        let mut rows = statement.query([id])?;
+        let before = rows.next()?.map(|row| scan::StoredRow::new(&self.table, row).to_record()).transpose()?;
+        let found = before.is_some().then(|| version(self.conn, self.stored, id)).transpose()?;
         if found == expected {
             return Ok(before);
         }
         Err(StoreError::Conflict { layer: layer.clone(), id, expected, found })
     }
 
-    fn put(&self, feature: &Feature, exists: bool) -> Result<Vec<u8>, StoreError> {
+    fn put(&mut self, feature: &Feature, exists: bool) -> Result<Vec<u8>, StoreError> {
         let values: Vec<ValueRef<'_>> = feature.values.iter().map(Value::view).collect();
         let shape = feature.shape.as_ref().map(crate::ground::shape::Shape::view);
         admit(&self.stored.layer, feature.id, shape.is_some(), &values)?;
         let mut bytes = Vec::new();
-        let grown = shape.and_then(|shape| blob::write(&mut bytes, shape, srs::STORED));
-        let geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
-        if exists {
-            let mut update = self.tx.prepare_cached(&self.table.update_sql()?)?;
-            let last = values.len() + usize::from(geometry.0) + 1;
-            bind_row(&mut update, 0, geometry, &values, |s| s.raw_bind_parameter(last, feature.id))?;
-            update.raw_execute().map_err(|error| named(error, &self.stored.layer, feature.id))?;
-        } else {
-            let mut insert = self.tx.prepare_cached(&self.table.insert_sql()?)?;
-            bind_row(&mut insert, 1, geometry, &values, |s| s.raw_bind_parameter(1, feature.id))?;
-            insert.raw_execute().map_err(|error| named(error, &self.stored.layer, feature.id))?;
+        if let Some(shape) = shape {
+            let grown = blob::write(&mut bytes, shape, srs::STORED);
+            self.grown = [self.grown, grown].into_iter().flatten().reduce(Bounds::union);
+            self.kinds = self.kinds.with(shape.kind());
         }
-        self.table.note_change(self.tx, self.at, grown)?;
-        self.table.widen(self.tx, shape.map_or(Kinds::Unseen, |shape| Kinds::One(shape.kind())))?;
+        let geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
+        let mut statement = self.conn.prepare_cached(if exists { &self.update } else { &self.insert })?;
+        let (before, id_at) = if exists { (0, values.len() + usize::from(geometry.0) + 1) } else { (1, 1) };
+        statement.raw_bind_parameter(id_at, feature.id)?;
+        bind_row(&mut statement, before, geometry, &values, |_| ())?;
+        statement.raw_execute().map_err(|error| named(error, &self.stored.layer, feature.id))?;
         Ok(record_of(feature))
     }
 
     fn delete(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = format!("DELETE FROM {} WHERE {} = ?1", self.table.quoted()?, quote(&self.table.key)?);
-        self.tx.prepare_cached(&sql)?.execute([id])?;
-        self.table.note_change(self.tx, self.at, None)?;
+        self.conn.prepare_cached(&self.delete)?.execute([id])?;
         Ok(None)
+    }
+
+    /// Writes into the standard's tables what the changes together did.
+    fn finish(&self, at: &str) -> Result<(), StoreError> {
+        self.table.note_change(self.conn, at, self.grown)?;
+        Ok(self.table.widen(self.conn, self.kinds)?)
     }
 }
 
@@ -165,9 +241,11 @@ fn target(change: &Change) -> (&LayerId, i64) {
 
 /// The version of a feature that exists.
 fn version(conn: &Connection, stored: &StoredLayer, id: i64) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce(max(seq), 0) FROM mutu_change WHERE layer = ?1 AND fid = ?2";
-    let edited: i64 = conn.prepare_cached(sql)?.query_row(params![stored.layer.id.as_str(), id], |row| row.get(0))?;
-    Ok(edited.max(stored.base))
+    let sql = "SELECT max(seq) FROM mutu_change WHERE layer = ?1 AND fid = ?2";
+    let edited: Option<i64> =
+        conn.prepare_cached(sql)?.query_row(params![stored.layer.id.as_str(), id], |row| row.get(0))?;
+    // Ids of an era that is over may come back in the next.
+    Ok(edited.unwrap_or(0).max(stored.import_of(id)))
 }
 
 fn record_of(feature: &Feature) -> Vec<u8> {

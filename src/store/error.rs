@@ -115,6 +115,12 @@ pub enum StoreError {
         /// What cannot be stored, and why.
         what: String,
     },
+    /// What was asked for is not in the record any more, or never was.
+    #[error("{what} are not kept: {why}", why = "the record was compacted, or is of a workspace of format 1")]
+    NotKept {
+        /// What, in the plural.
+        what: String,
+    },
     /// The receiver of the rows stopped the read.
     #[error("stopped by the receiver: {0}")]
     Stopped(#[source] Box<dyn std::error::Error + Send + Sync>),

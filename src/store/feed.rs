@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     error::StoreError,
-    history::{History, StoredChange, StoredEdit, change_of, edit_of},
+    history::{History, StoredChange, change_of},
 };
 
 /// Receives changes with their places in the edit; says whether it wants further ones.
@@ -22,17 +22,6 @@ impl History<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let numbers = statement.query_map(params![since, limit], |row| row.get(0))?;
         Ok(numbers.collect::<Result<_, _>>()?)
-    }
-
-    /// The edit or import of a sequence number; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::Io`].
-    pub fn edit(&self, seq: i64) -> Result<Option<StoredEdit>, StoreError> {
-        let sql = "SELECT seq, \"at\", author, note, kind FROM mutu_edit WHERE seq = ?1";
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let mut rows = statement.query([seq])?;
-        rows.next()?.map(edit_of).transpose()
     }
 
     /// The layer that an import put and its report as JSON; `None` where the number is not an import's.

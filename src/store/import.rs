@@ -2,10 +2,16 @@
 //!
 //! The R-tree is filled after the rows, then its triggers are created: ten times as fast as live triggers.
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Statement, ToSql, params,
+    types::{ToSqlOutput, ValueRef as Raw},
+};
 
 use super::{
+    chain::{self, Cells, Head, RowDigest},
+    era,
     error::StoreError,
+    own, scan,
     workspace::{StoredLayer, Workspace, empty_log, find, last_seq, read_layers},
 };
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
         blob,
         cell::{self, Cell},
         srs,
-        table::{Entry, Kinds, Table},
+        table::{Entry, Kinds, Table, quote},
     },
     ground::shape::{Bounds, ShapeRef},
 };
@@ -60,6 +66,12 @@ pub struct Import<'w> {
     declared: Kinds,
     kinds: Kinds,
     boxes: Vec<(i64, Bounds)>,
+    digests: Vec<(i64, RowDigest)>,
+    cells: Cells,
+    /// The largest id that the layer ever had, where rows are added to it.
+    floor: i64,
+    author: String,
+    note: String,
     extent: Option<Bounds>,
     last_id: i64,
     blob: Vec<u8>,
@@ -94,12 +106,17 @@ impl Workspace {
             declared: Kinds::Unseen,
             kinds: Kinds::Unseen,
             boxes: Vec::new(),
+            digests: Vec::new(),
+            cells: Cells::default(),
+            floor: 0,
+            author: note.author.to_owned(),
+            note: note.note.to_owned(),
             extent: None,
             last_id: 0,
             blob: Vec::new(),
             done: false,
         };
-        import.begin(note)?;
+        import.begin()?;
         Ok(import)
     }
 
@@ -156,6 +173,9 @@ impl Import<'_> {
     ) -> Result<i64, StoreError> {
         let id = id.unwrap_or(self.last_id.saturating_add(1));
         admit(&self.layer, id, shape.is_some(), values)?;
+        if id <= self.floor {
+            return Err(self.below_floor(id)?);
+        }
         if self.insert.is_none() {
             self.prepare(shape)?;
         }
@@ -164,10 +184,13 @@ impl Import<'_> {
             blob::write(&mut self.blob, shape, srs::STORED)
         });
         let insert = self.insert.as_mut().expect("prepared above");
-        bind_row(insert, 1, (self.table.geometry.is_some(), shape.map(|_| self.blob.as_slice())), values, |insert| {
-            insert.raw_bind_parameter(1, id)
-        })?;
+        let geometry = (self.table.geometry.is_some(), shape.map(|_| self.blob.as_slice()));
+        insert.raw_bind_parameter(1, id)?;
+        self.cells.clear();
+        self.cells.push(Raw::Integer(id));
+        bind_row(insert, 1, geometry, values, |cell| self.cells.push_bound(cell))?;
         insert.raw_execute().map_err(|error| named(error, &self.layer, id))?;
+        self.digests.push((id, self.cells.digest()));
         if let Some(bounds) = bounds.flatten() {
             self.extent = Some(self.extent.map_or(bounds, |extent| extent.union(bounds)));
             self.boxes.push((id, bounds));
@@ -189,18 +212,8 @@ impl Import<'_> {
             How::Append => self.extend_table()?,
             How::Create | How::Replace => self.finish_table()?,
         }
-        let definition = serde_json::to_string(&self.layer).map_err(|error| self.refused(error.to_string()))?;
-        self.conn.execute(
-            "INSERT INTO mutu_layer (id, definition, base) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (id) DO UPDATE SET definition = ?2, base = ?3",
-            params![self.layer.id.as_str(), definition, self.seq],
-        )?;
-        self.conn.execute(
-            "INSERT INTO mutu_import (seq, layer, definition, report) VALUES (?1, ?2, ?3, ?4)",
-            params![self.seq, self.layer.id.as_str(), definition, report],
-        )?;
-        let layers = read_layers(self.conn)?;
-        self.conn.execute_batch("COMMIT")?;
+        let layers = self.record(report)?;
+        own::commit(self.conn)?;
         self.done = true;
         self.sidecar.clear();
         *self.layers = std::sync::Arc::new(layers);
@@ -209,21 +222,56 @@ impl Import<'_> {
         Ok(self.seq)
     }
 
-    fn begin(&mut self, note: Note<'_>) -> Result<(), StoreError> {
-        self.conn.pragma_update(None, "cache_size", CACHE_WHILE_IMPORTING)?;
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+    /// Writes the import into the record; returns the layers as they are then.
+    fn record(&mut self, report: &str) -> Result<Vec<StoredLayer>, StoreError> {
+        let definition = serde_json::to_string(&self.layer).map_err(|error| self.refused(error.to_string()))?;
+        let id = self.layer.id.as_str();
+        chain::write_digests(self.conn, (self.seq, id), &mut self.digests)?;
+        let how = match self.how {
+            How::Create => "create",
+            How::Append => "append",
+            How::Replace => "replace",
+        };
+        // Sorted by now.
+        let (first, last) = (self.digests.first().map(|row| row.0), self.digests.last().map(|row| row.0));
         self.conn.execute(
-            "INSERT INTO mutu_edit (seq, \"at\", author, note, kind) VALUES (?1, ?2, ?3, ?4, 'import')",
-            params![self.seq, self.at, note.author, note.note],
+            "INSERT INTO mutu_import (seq, layer, definition, report, how, first_fid, last_fid) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![self.seq, id, definition, report, how, first, last],
         )?;
-        let old = self.layers.iter().find(|there| there.layer.id == self.layer.id).map(|there| Table::of(&there.layer));
+        if self.how == How::Append {
+            let present = "UPDATE mutu_era SET definition = ?2 WHERE layer = ?1 AND until_seq IS NULL";
+            self.conn.execute(present, params![id, definition])?;
+            self.conn.execute("UPDATE mutu_layer SET definition = ?2 WHERE id = ?1", params![id, definition])?;
+        } else {
+            era::begin(self.conn, id, &definition, self.seq)?;
+            self.conn.execute(
+                "INSERT INTO mutu_layer (id, definition, base) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (id) DO UPDATE SET definition = ?2, base = ?3",
+                params![id, definition, self.seq],
+            )?;
+        }
+        let head = Head {
+            seq: self.seq,
+            at: &self.at,
+            author: &self.author,
+            note: &self.note,
+            kind: chain::Kind::Import.as_str(),
+        };
+        chain::seal(self.conn, head)?;
+        read_layers(self.conn)
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.conn.pragma_update(None, "cache_size", CACHE_WHILE_IMPORTING)?;
+        own::begin(self.conn)?;
+        let old = self.layers.iter().find(|there| there.layer.id == self.layer.id);
         match (self.how, old) {
-            (How::Replace, Some(old)) => old.remove(self.conn)?,
+            (How::Replace, Some(old)) => era::retire(self.conn, &Table::of(&old.layer), old.base)?,
             (How::Append, Some(old)) => {
-                let (key, name) = (crate::gpkg::table::quote(&old.key)?, old.quoted()?);
-                let max = format!("SELECT coalesce(max({key}), 0) FROM {name}");
-                self.last_id = self.conn.query_row(&max, [], |row| row.get(0))?;
-                old.drop_triggers(self.conn)?;
+                self.floor = scan::largest_id(self.conn, old)?;
+                self.last_id = self.floor;
+                Table::of(&old.layer).drop_triggers(self.conn)?;
             }
             _ => {}
         }
@@ -263,7 +311,8 @@ impl Import<'_> {
             changed: &self.at,
         };
         self.table.register(self.conn, &entry)?;
-        Ok(self.table.index(self.conn, &self.boxes)?)
+        self.table.index(self.conn, &self.boxes)?;
+        own::table_made(self.conn, &self.table)
     }
 
     fn extend_table(&mut self) -> Result<(), StoreError> {
@@ -285,6 +334,18 @@ impl Import<'_> {
             "" => id.to_owned(),
             _ if taken(title)? => format!("{title} ({id})"),
             _ => title.to_owned(),
+        })
+    }
+
+    /// Why a row cannot be added with an id that is not larger than all before.
+    fn below_floor(&self, id: i64) -> Result<StoreError, StoreError> {
+        let sql = format!("SELECT 1 FROM {} WHERE {} = ?1", self.table.quoted()?, quote(&self.table.key)?);
+        Ok(match self.conn.query_row(&sql, [id], |_| Ok(())).optional()? {
+            Some(()) => StoreError::DuplicateId { layer: self.layer.id.clone(), id },
+            None => {
+                let floor = self.floor;
+                self.refused(format!("feature {id}: rows that are added have ids after {floor}, the largest so far"))
+            }
         })
     }
 
@@ -334,23 +395,27 @@ pub(super) fn admit(layer: &Layer, id: i64, has_shape: bool, values: &[ValueRef<
     Ok(())
 }
 
-/// Binds the id by `bind_id`, then geometry and values in the table's order after `before` other parameters.
+/// Binds geometry and values in the table's order after `before` other parameters; `seen` looks at each cell.
 pub(super) fn bind_row(
     statement: &mut Statement<'_>,
     before: usize,
     (has_column, geometry): (bool, Option<&[u8]>),
     values: &[ValueRef<'_>],
-    bind_id: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<()>,
+    mut seen: impl FnMut(&ToSqlOutput<'_>),
 ) -> Result<(), StoreError> {
-    bind_id(statement)?;
     let mut place = before;
     if has_column {
         place += 1;
-        statement.raw_bind_parameter(place, geometry)?;
+        let cell = ToSqlOutput::Borrowed(geometry.map_or(Raw::Null, Raw::Blob));
+        seen(&cell);
+        statement.raw_bind_parameter(place, cell)?;
     }
     for value in values {
         place += 1;
-        statement.raw_bind_parameter(place, Cell(*value))?;
+        let cell = Cell(*value);
+        let cell = cell.to_sql()?;
+        seen(&cell);
+        statement.raw_bind_parameter(place, cell)?;
     }
     Ok(())
 }

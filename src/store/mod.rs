@@ -6,28 +6,38 @@
 //!   edits and imports that were acknowledged, plus at most one whose acknowledgement was cut off; never a
 //!   part of one.
 //! - One process writes at a time (`sidecar`); any number of programs read meanwhile.
-//! - Every row that an edit touches is kept as it was and as it became (`history`).
+//! - Every row that an edit touches is kept as it was and as it became (`history`), and so are all rows that an import
+//!   puts others in the place of (`era`), until the record is compacted.
+//! - Every entry of the record carries a hash over all before it (`chain`).
 //!
 //! Question: why a write-ahead log and not a rollback journal? After a kill, a program with read-only access
 //! can open the file as it stands; a rollback journal would have to be played back first, which needs write
 //! access. The log is emptied into the file and removed when the workspace is closed.
 
+mod chain;
 mod check;
 mod edit;
+mod era;
 mod error;
 mod feed;
 mod history;
 mod import;
+mod own;
 mod record;
 mod scan;
 mod sidecar;
+mod tables;
+mod upgrade;
 mod workspace;
 
+pub use chain::{Hash, Kind, NotAHash};
 pub use check::Problem;
 pub use edit::Receipt;
+pub use era::{Append, Era};
 pub use error::StoreError;
 pub use feed::VisitChange;
-pub use history::{History, StoredChange, StoredEdit, StoredImport};
+pub use history::{History, StoredChange, StoredEdit, StoredImport, StoredLineage};
 pub use import::{How, Import, Note};
 pub use scan::{Reader, StoredRow};
+pub use upgrade::Upgrade;
 pub use workspace::{Recovery, StoredLayer, Workspace};

@@ -5,12 +5,18 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use rusqlite::{Connection, Row, types::ValueRef as Raw};
 
 use super::{
+    chain::{Cells, RowDigest},
     error::StoreError,
+    record,
+    tables::{self, FORMAT},
     workspace::{StoredLayer, find, last_seq, open_ours, read_layers},
 };
 use crate::{
     domain::feature::{Feature, ValueRef},
-    gpkg::{blob, cell, connection, table::Table},
+    gpkg::{
+        blob, cell, connection,
+        table::{Table, quote},
+    },
     ground::wkb,
 };
 
@@ -21,6 +27,7 @@ pub struct Reader {
     pub(super) conn: Connection,
     pub(super) layers: Arc<Vec<StoredLayer>>,
     seq: i64,
+    format: i64,
 }
 
 impl Reader {
@@ -29,12 +36,29 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`], [`StoreError::Corrupt`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let conn = open_ours(path, |path| connection::open_to_read(path, false))?;
+        let (conn, format) = open_ours(path, |path| connection::open_to_read(path, false))?;
+        if format < FORMAT {
+            tables::show_first_as_second(&conn)?;
+        }
         // The first read of the transaction fixes the moment that all further reads see.
         conn.execute_batch("BEGIN")?;
         let seq = last_seq(&conn)?;
         let layers = Arc::new(read_layers(&conn)?);
-        Ok(Self { conn, layers, seq })
+        Ok(Self { conn, layers, seq, format })
+    }
+
+    /// The format of the file: 1, which has no eras, no lineage and no proof, or the present one.
+    #[must_use]
+    pub const fn format(&self) -> i64 {
+        self.format
+    }
+
+    /// As [`super::Workspace::id`]; an error for a file of format 1.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn id(&self) -> Result<String, StoreError> {
+        tables::id(&self.conn)
     }
 
     /// The sequence number of the last edit or import that this reader sees.
@@ -57,7 +81,8 @@ impl Reader {
         fid_range(&self.conn, find(&self.layers, layer)?)
     }
 
-    /// The version of each feature that an edit has touched since the layer's last import.
+    /// The version of each feature that an edit has touched since [`StoredLayer::base`]; all others have
+    /// [`StoredLayer::import_of`].
     ///
     /// # Errors
     /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
@@ -78,11 +103,20 @@ impl Reader {
 /// The smallest and the largest id in a layer.
 pub(super) fn fid_range(conn: &Connection, layer: &StoredLayer) -> Result<Option<(i64, i64)>, StoreError> {
     let table = Table::of(&layer.layer);
-    let (key, name) = (crate::gpkg::table::quote(&table.key)?, table.quoted()?);
+    let (key, name) = (quote(&table.key)?, table.quoted()?);
     // Two scalar queries: each is answered from one end of the tree, both together from all of it.
     let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
     let (min, max): (Option<i64>, Option<i64>) = conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(min.zip(max))
+}
+
+/// The largest id that a feature of a layer's present era ever had; 0 where it never had one.
+pub(super) fn largest_id(conn: &Connection, layer: &StoredLayer) -> Result<i64, StoreError> {
+    let present = fid_range(conn, layer)?.map_or(0, |(_, last)| last);
+    // An edit may have deleted the largest.
+    let sql = "SELECT max(fid) FROM mutu_change WHERE layer = ?1";
+    let changed: Option<i64> = conn.prepare_cached(sql)?.query_row([layer.layer.id.as_str()], |row| row.get(0))?;
+    Ok(present.max(changed.unwrap_or(0)))
 }
 
 /// Receives rows.
@@ -96,6 +130,11 @@ pub struct StoredRow<'a> {
 }
 
 impl<'a> StoredRow<'a> {
+    /// A row of [`Table::select_sql`].
+    pub(super) const fn new(table: &'a Table, row: &'a Row<'a>) -> Self {
+        Self { table, row }
+    }
+
     /// The feature's id.
     ///
     /// # Errors
@@ -158,6 +197,15 @@ impl<'a> StoredRow<'a> {
         })
     }
 
+    /// The row as the history keeps it.
+    pub(super) fn to_record(self) -> Result<Vec<u8>, StoreError> {
+        let geometry = self.wkb()?;
+        // What the history keeps can be read.
+        geometry.map(wkb::read_wkb).transpose().map_err(|error| self.damaged("geometry", &error))?;
+        let values = (0..self.len()).map(|place| self.value(place)).collect::<Result<Vec<_>, _>>()?;
+        Ok(record::encode(geometry, values.into_iter()))
+    }
+
     fn damaged(&self, column: &str, error: &dyn std::fmt::Display) -> StoreError {
         let id = self.row.get::<_, i64>(0).unwrap_or_default();
         StoreError::Corrupt { what: format!("feature {id} of {}, {column}: {error}", self.table.name) }
@@ -170,29 +218,62 @@ pub(super) fn scan(
     range: Option<(i64, i64)>,
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
-    let table = Table::of(&layer.layer);
-    let key = crate::gpkg::table::quote(&table.key)?;
+    rows(conn, &Table::of(&layer.layer), range, visit)
+}
+
+/// Visits the rows of a table in order of their ids.
+pub(super) fn rows(
+    conn: &Connection,
+    table: &Table,
+    range: Option<(i64, i64)>,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let key = quote(&table.key)?;
     let sql = format!("{} WHERE {key} BETWEEN ?1 AND ?2 ORDER BY {key}", table.select_sql()?);
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(range.unwrap_or((i64::MIN, i64::MAX)))?;
     while let Some(row) = rows.next()? {
-        visit(StoredRow { table: &table, row })?;
+        visit(StoredRow { table, row })?;
     }
     Ok(())
 }
 
-/// One feature, where it exists.
-pub(super) fn feature(conn: &Connection, table: &Table, id: i64) -> Result<Option<Feature>, StoreError> {
-    let sql = format!("{} WHERE {} = ?1", table.select_sql()?, crate::gpkg::table::quote(&table.key)?);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query([id])?;
-    rows.next()?.map(|row| StoredRow { table, row }.to_feature()).transpose()
+/// Visits the rows of a table as they lie there, whatever is in them, with their ids and in order of these.
+pub(super) fn raw_rows(
+    conn: &Connection,
+    table: &Table,
+    visit: &mut dyn FnMut(i64, &Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare(&format!("{} ORDER BY {}", table.select_sql()?, quote(&table.key)?))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(row.get(0)?, row)?;
+    }
+    Ok(())
+}
+
+/// The digest of a row as it lies in a table.
+pub(super) fn digest(row: &Row<'_>, table: &Table, cells: &mut Cells) -> Result<RowDigest, StoreError> {
+    cells.clear();
+    for place in 0..table.first_value() + table.columns.len() {
+        cells.push(row.get_ref(place)?);
+    }
+    Ok(cells.digest())
 }
 
 /// The version of each feature that an edit has touched since the layer's base.
 pub(super) fn versions(conn: &Connection, layer: &StoredLayer) -> Result<HashMap<i64, i64>, StoreError> {
-    let sql = "SELECT fid, max(seq) FROM mutu_change WHERE layer = ?1 AND seq > ?2 GROUP BY fid";
+    versions_between(conn, layer.layer.id.as_str(), (layer.base, i64::MAX))
+}
+
+/// The last edit, of those after the first number and up to the second, of each feature that one touched.
+pub(super) fn versions_between(
+    conn: &Connection,
+    layer: &str,
+    (after, to): (i64, i64),
+) -> Result<HashMap<i64, i64>, StoreError> {
+    let sql = "SELECT fid, max(seq) FROM mutu_change WHERE layer = ?1 AND seq > ?2 AND seq <= ?3 GROUP BY fid";
     let mut statement = conn.prepare(sql)?;
-    let rows = statement.query_map((layer.layer.id.as_str(), layer.base), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map((layer, after, to), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

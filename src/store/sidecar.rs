@@ -93,6 +93,26 @@ impl Drop for Sidecar {
     }
 }
 
+/// Now, in milliseconds since 1970-01-01T00:00:00Z.
+pub(super) fn now() -> i64 {
+    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| elapsed.as_millis() as i64)
+}
+
+/// Takes a file from those who are neither its owner nor of its group, where the operating system knows of them.
+pub(super) fn keep_from_others(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mut permissions = std::fs::metadata(path)?.permissions();
+        permissions.set_mode(permissions.mode() & 0o770);
+        std::fs::set_permissions(path, permissions)?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 fn path_beside(workspace: &Path) -> PathBuf {
     let mut name = workspace.as_os_str().to_owned();
     name.push("-mutu");

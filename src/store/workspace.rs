@@ -8,41 +8,20 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, ErrorCode};
 
 use super::{
+    era::{self, Append},
     error::StoreError,
     scan::{self, Reader, Visit},
-    sidecar::{Leftover, Sidecar},
+    sidecar::{self, Leftover, Sidecar},
+    tables::{self, FORMAT, OLDEST},
+    upgrade::{self, Upgrade},
 };
 use crate::{
     domain::layer::Layer,
     gpkg::{connection, table},
 };
-
-/// The format of the tables below. A change that an older program would misread raises it.
-const FORMAT: i64 = 1;
-
-/// Our own tables. `mutu_edit` is a plain attributes table, so that people can read the history in QGIS; the
-/// others are named in `gpkg_extensions`, so that no program takes them for data.
-const TABLES: &str = "\
-CREATE TABLE mutu_workspace (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE mutu_layer (id TEXT NOT NULL PRIMARY KEY, definition TEXT NOT NULL, base INTEGER NOT NULL);
-CREATE TABLE mutu_edit (seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, \"at\" DATETIME NOT NULL, author TEXT NOT NULL, \
- note TEXT NOT NULL, kind TEXT NOT NULL);
-CREATE TABLE mutu_change (seq INTEGER NOT NULL, ordinal INTEGER NOT NULL, layer TEXT NOT NULL, fid INTEGER NOT NULL, \
- before BLOB, after BLOB, PRIMARY KEY (seq, ordinal));
-CREATE INDEX mutu_change_of_feature ON mutu_change (layer, fid, seq);
-CREATE TABLE mutu_import (seq INTEGER NOT NULL PRIMARY KEY, layer TEXT NOT NULL, definition TEXT NOT NULL, \
- report TEXT NOT NULL);
-INSERT INTO gpkg_contents (table_name, data_type, identifier, description) \
- VALUES ('mutu_edit', 'attributes', '修改记录 (mutu_edit)', 'Every edit and import: when, who, why');
-INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) VALUES \
- ('mutu_workspace', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
- ('mutu_layer', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
- ('mutu_change', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only'),
- ('mutu_import', NULL, 'mutu_workspace', 'Mutu workspace, format 1: do not edit', 'write-only');
-";
 
 /// An open workspace: the one that may write.
 #[derive(Debug)]
@@ -53,6 +32,7 @@ pub struct Workspace {
     pub(super) sidecar: Sidecar,
     path: PathBuf,
     recovered: Option<Recovery>,
+    upgraded: Option<Upgrade>,
 }
 
 /// A layer in the workspace.
@@ -60,8 +40,18 @@ pub struct Workspace {
 pub struct StoredLayer {
     /// What is known about it.
     pub layer: Layer,
-    /// The version of every feature that no later edit has touched: the sequence number of the last import.
+    /// The sequence number of the import that brought the rows: that of the layer's present era.
     pub base: i64,
+    /// The rows that later imports added, oldest first.
+    pub appends: Vec<Append>,
+}
+
+impl StoredLayer {
+    /// The import that brought a row: the version of a feature that no edit has touched.
+    #[must_use]
+    pub fn import_of(&self, id: i64) -> i64 {
+        era::import_of(&self.appends, self.base, id)
+    }
 }
 
 /// What opening found after a process had ended without closing the workspace.
@@ -85,10 +75,10 @@ impl Workspace {
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = connection::temporary_beside(path).map_err(|error| StoreError::io(name(), error))?;
+        sidecar::keep_from_others(&file).map_err(|error| StoreError::io(name(), error))?;
         let conn = connection::open_new(&file)?;
         table::create_container(&conn)?;
-        conn.execute_batch(TABLES)?;
-        conn.execute("INSERT INTO mutu_workspace VALUES ('format', ?1)", [FORMAT.to_string()])?;
+        tables::create(&conn)?;
         connection::finish_new(conn, &file)?;
         file.persist_noclobber(path).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => StoreError::Exists { path: name() },
@@ -99,7 +89,7 @@ impl Workspace {
     }
 
     /// Opens a workspace for reading and writing. What an earlier process left unfinished is discarded, and
-    /// [`Self::recovered`] says so.
+    /// [`Self::recovered`] says so; one of an older format becomes one of the present, and [`Self::upgraded`] says so.
     ///
     /// # Errors
     /// [`StoreError::Locked`], [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`],
@@ -110,12 +100,14 @@ impl Workspace {
             return Err(stranger(path, "it is not a file"));
         }
         let (sidecar, leftover) = Sidecar::acquire(path)?;
-        let conn = open_ours(path, connection::open)?;
+        let (conn, format) = open_ours(path, connection::open)?;
+        let upgraded = (format < FORMAT).then(|| upgrade::copy_beside(&conn, path, format)).transpose()?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "cache_size", -32_768)?;
+        let upgraded = upgraded.map(|copy| upgrade::upgrade(&conn, copy)).transpose()?;
         let layers = Arc::new(read_layers(&conn)?);
-        let mut workspace = Self { conn, layers, sidecar, path: path.to_owned(), recovered: None };
+        let mut workspace = Self { conn, layers, sidecar, path: path.to_owned(), recovered: None, upgraded };
         workspace.recovered = leftover.map(|left| workspace.recovery(&left)).transpose()?;
         Ok(workspace)
     }
@@ -124,6 +116,20 @@ impl Workspace {
     #[must_use]
     pub const fn recovered(&self) -> Option<&Recovery> {
         self.recovered.as_ref()
+    }
+
+    /// What opening did to a workspace of an older format; `None` where it had the present one.
+    #[must_use]
+    pub const fn upgraded(&self) -> Option<&Upgrade> {
+        self.upgraded.as_ref()
+    }
+
+    /// What tells this workspace from every other: 32 hexadecimal digits, made once, the same in every copy.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn id(&self) -> Result<String, StoreError> {
+        tables::id(&self.conn)
     }
 
     /// The file.
@@ -162,8 +168,8 @@ impl Workspace {
         scan::scan(&self.conn, find(&self.layers, layer)?, range, visit)
     }
 
-    /// The version of each feature that an edit has touched since the layer's last import; all others have
-    /// [`StoredLayer::base`].
+    /// The version of each feature that an edit has touched since [`StoredLayer::base`]; all others have
+    /// [`StoredLayer::import_of`].
     ///
     /// # Errors
     /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
@@ -219,11 +225,22 @@ pub(super) fn read_layers(conn: &Connection) -> Result<Vec<StoredLayer>, StoreEr
     let mut layers = Vec::new();
     while let Some(row) = rows.next()? {
         let (id, definition): (String, String) = (row.get(0)?, row.get(1)?);
-        let layer = serde_json::from_str(&definition)
-            .map_err(|error| StoreError::Corrupt { what: format!("the definition of layer {id}: {error}") })?;
-        layers.push(StoredLayer { layer, base: row.get(2)? });
+        let (layer, base) = (self::definition(&id, &definition)?, row.get(2)?);
+        let mut appends = era::appends(conn, &id)?;
+        appends.retain(|append| append.seq > base);
+        layers.push(StoredLayer { layer, base, appends });
     }
     Ok(layers)
+}
+
+/// What is known about a layer, as it is written in the file.
+pub(super) fn definition(id: &str, text: &str) -> Result<Layer, StoreError> {
+    let layer: Layer = serde_json::from_str(text)
+        .map_err(|error| StoreError::Corrupt { what: format!("the definition of layer {id}: {error}") })?;
+    if layer.id.as_str() != id {
+        return Err(StoreError::Corrupt { what: format!("the definition of layer {id} is that of {}", layer.id) });
+    }
+    Ok(layer)
 }
 
 pub(super) fn last_seq(conn: &Connection) -> Result<i64, StoreError> {
@@ -264,7 +281,7 @@ fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
 pub(super) fn open_ours(
     path: &Path,
     open: fn(&Path) -> rusqlite::Result<Connection>,
-) -> Result<Connection, StoreError> {
+) -> Result<(Connection, i64), StoreError> {
     let metadata = std::fs::metadata(path).map_err(|error| StoreError::io(path.display().to_string(), error))?;
     if !metadata.is_file() {
         return Err(stranger(path, "it is not a file"));
@@ -286,14 +303,16 @@ pub(super) fn open_ours(
             },
         ));
     }
-    let format = "SELECT value FROM mutu_workspace WHERE key = 'format'";
-    let format: Option<String> = conn.query_row(format, [], |row| row.get(0)).optional()?;
-    let format = format.and_then(|text| text.parse::<i64>().ok());
+    let format = tables::setting(&conn, "format")?.and_then(|text| text.parse::<i64>().ok());
     match format {
-        Some(FORMAT) => Ok(conn),
+        Some(FORMAT) => Ok((conn, FORMAT)),
         Some(found) if found > FORMAT => {
             Err(StoreError::NewerFormat { path: path.display().to_string(), found, known: FORMAT })
         }
+        Some(found @ OLDEST..FORMAT) if !table::is_plain_table(&conn, "mutu_era")? => Ok((conn, found)),
+        Some(found @ OLDEST..FORMAT) => Err(StoreError::Corrupt {
+            what: format!("{} says format {found} and has tables of {FORMAT}", path.display()),
+        }),
         _ => Err(StoreError::Corrupt { what: format!("{} does not say its format", path.display()) }),
     }
 }

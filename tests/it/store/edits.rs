@@ -1,11 +1,14 @@
 //! Edits: versions, conflicts, history.
 
 use mutu::{
-    domain::{edit::Change, feature::Value},
-    store::{StoreError, Workspace},
+    domain::{
+        edit::{Change, Edit, Lineage},
+        feature::{Value, ValueRef},
+    },
+    store::{How, StoreError, StoredLineage, Workspace},
 };
 
-use super::{AT, Place, edit, feature, features, id, import, integrity, layer, put_change, square};
+use super::{AT, Place, edit, feature, features, id, import, integrity, layer, note, put, put_change, square};
 
 #[test]
 fn an_edit_puts_deletes_and_keeps_what_was_before_and_after() {
@@ -92,15 +95,51 @@ fn an_edit_that_makes_no_sense_is_refused_whole() {
 }
 
 #[test]
-fn an_import_that_extends_a_layer_is_the_version_of_all_its_features() {
+fn an_import_that_adds_rows_is_the_version_of_these_alone() {
     let place = Place::new();
     let mut workspace = Workspace::create(&place.path).unwrap();
-    import(&mut workspace, &layer("地块"), 2);
-    workspace.commit(&edit(vec![put_change("地块", feature(1), Some(1))]), AT).unwrap();
-    let append = workspace.begin_import(&layer("地块"), mutu::store::How::Append, super::note()).unwrap();
+    import(&mut workspace, &layer("地块"), 3);
+    let changes =
+        vec![put_change("地块", feature(1), Some(1)), Change::Delete { layer: id("地块"), id: 3, expects: 1 }];
+    workspace.commit(&edit(changes), AT).unwrap();
+    let mut append = workspace.begin_import(&layer("地块"), How::Append, note()).unwrap();
+    // The id of a feature that was deleted is not given again.
+    let refused = put(&mut append, &feature(3)).unwrap_err();
+    assert!(matches!(refused, StoreError::Refused { .. }) && refused.to_string().contains("after 3"), "{refused}");
+    assert_eq!(append.put(None, None, &vec![ValueRef::Null; 6]).unwrap(), 4);
+    put(&mut append, &feature(9)).unwrap();
     assert_eq!(append.commit("{}").unwrap(), 3);
-    assert_eq!(workspace.version("地块", 1).unwrap(), Some(3));
-    assert_eq!(workspace.version("地块", 2).unwrap(), Some(3));
-    assert!(workspace.versions("地块").unwrap().is_empty());
+    workspace.commit(&edit(vec![put_change("地块", feature(9), Some(3))]), AT).unwrap();
+    let version = |id| workspace.version("地块", id).unwrap();
+    assert_eq!([1, 2, 3, 4, 9].map(version), [Some(2), Some(1), None, Some(3), Some(4)]);
+    assert_eq!(workspace.largest_id("地块").unwrap(), 9);
     assert_eq!(workspace.check().unwrap(), []);
+}
+
+#[test]
+fn lineage_is_kept_with_the_edit_and_must_be_of_features_that_it_puts() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 3);
+    let split = |children: Vec<i64>| Edit {
+        lineage: vec![Lineage { layer: id("地块"), parents: vec![1], children }],
+        ..edit(vec![
+            Change::Delete { layer: id("地块"), id: 1, expects: 1 },
+            put_change("地块", feature(4), None),
+            put_change("地块", feature(5), None),
+        ])
+    };
+    let error = workspace.commit(&split(vec![4, 6]), AT).unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }) && error.to_string().contains("feature 6"), "{error}");
+    workspace.commit(&split(vec![4, 5]), AT).unwrap();
+    let merge = Edit {
+        lineage: vec![Lineage { layer: id("地块"), parents: vec![4, 2], children: vec![2] }],
+        ..edit(vec![Change::Delete { layer: id("地块"), id: 4, expects: 2 }, put_change("地块", feature(2), Some(1))])
+    };
+    workspace.commit(&merge, AT).unwrap();
+    let pairs = |found: Vec<StoredLineage>| found.iter().map(|l| (l.seq, l.parent, l.child)).collect::<Vec<_>>();
+    let history = workspace.history();
+    assert_eq!(pairs(history.lineage_of(2).unwrap()), [(2, 1, 4), (2, 1, 5)]);
+    assert_eq!(pairs(history.lineage_of_feature("地块", 4).unwrap()), [(2, 1, 4), (3, 4, 2)]);
+    assert_eq!(pairs(history.lineage_of_feature("地块", 3).unwrap()), []);
 }

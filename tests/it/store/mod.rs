@@ -1,6 +1,7 @@
 //! The durable workspace, from outside: what users rely on, checked by GDAL, by SQLite and by killing it.
 
 mod edits;
+mod eras;
 mod faults;
 mod gdal;
 mod kill;

@@ -157,7 +157,8 @@ fn a_layer_is_created_once_extended_and_replaced() {
     assert!(matches!(put(&mut append, &feature(2)), Err(StoreError::DuplicateId { id: 2, .. })));
     assert_eq!(append.commit("{}").unwrap(), 2);
     assert_eq!(features(&workspace, "Parcels"), [feature(1), feature(2), feature(3), feature(4)]);
-    assert_eq!(workspace.layers()[0].base, 2);
+    assert_eq!(workspace.layers()[0].base, 1);
+    assert_eq!([3, 4].map(|id| workspace.layers()[0].import_of(id)), [1, 2]);
     assert_eq!(workspace.check().unwrap(), []);
 
     let mut narrow = layer("Parcels");

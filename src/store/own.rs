@@ -1,0 +1,48 @@
+//! Our own writes, told apart from those of other programs.
+//!
+//! While we write, the key `writing` stands in `mutu_workspace`; no other connection ever sees it, as it is gone before
+//! the transaction ends. What watches a layer's table for others' changes looks for it.
+
+use rusqlite::Connection;
+
+use super::{error::StoreError, tables::WRITING};
+use crate::gpkg::table::Table;
+
+/// Begins a transaction of ours.
+pub(super) fn begin(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    conn.prepare_cached("INSERT OR REPLACE INTO mutu_workspace VALUES (?1, '')")?.execute([WRITING])?;
+    Ok(())
+}
+
+/// Makes a transaction of ours durable.
+pub(super) fn commit(conn: &Connection) -> Result<(), StoreError> {
+    conn.prepare_cached("DELETE FROM mutu_workspace WHERE key = ?1")?.execute([WRITING])?;
+    Ok(conn.execute_batch("COMMIT")?)
+}
+
+/// Does something in a transaction of ours, all of it or nothing.
+pub(super) fn transaction<T>(
+    conn: &Connection,
+    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    begin(conn)?;
+    let written = write(conn).and_then(|done| commit(conn).map(|()| done));
+    // After an error of the disk the engine may have undone the transaction by itself.
+    if written.is_err() && !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    written
+}
+
+/// Called within the transaction after the table of a layer was made, with its R-tree and the standard's triggers.
+#[expect(clippy::unnecessary_wraps, reason = "what watches a table may fail to be made")]
+pub(super) fn table_made(_conn: &Connection, _table: &Table) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Called within the transaction before the table of a layer becomes one of the past. All its triggers are gone then.
+#[expect(clippy::unnecessary_wraps, reason = "what watches a table may fail to be removed")]
+pub(super) fn table_retires(_conn: &Connection, _table: &Table) -> Result<(), StoreError> {
+    Ok(())
+}
