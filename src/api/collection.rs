@@ -17,10 +17,10 @@ impl Collection {
     pub(super) async fn find(state: &AppState, asked: &Asked, id: &str) -> Result<Self, ApiError> {
         let catalog = state.picture(asked).await?;
         let found = catalog.layer(id).cloned();
-        let layer = found.ok_or_else(|| {
-            let ids: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
-            ApiError::not_found(format!("there is no layer {id:?}; there are {}", ids.join(", ")))
-        })?;
+        let layer = match found {
+            Some(layer) => layer,
+            None => return Err(state.no_layer(&catalog, id).await),
+        };
         Ok(Self { catalog, state: layer })
     }
 

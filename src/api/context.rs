@@ -16,6 +16,7 @@ use super::{
     AppState,
     error::ApiError,
     html::{Reader, Told},
+    picture::{AS_OF, AsOf},
     protocol,
 };
 
@@ -35,10 +36,12 @@ fn next_id() -> String {
 }
 
 /// Gives the request an id, logs it once, writes problem documents and the headers of safety.
-pub(super) async fn attend(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn attend(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let id = next_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reader = Reader::of(&state.config.base_url, request.method(), request.uri(), request.headers());
+    let as_of = AsOf::default();
+    request.extensions_mut().insert(as_of.clone());
     let start = Instant::now();
     let mut response = protocol::conform(request, next).await;
     let problem = problem_of(&mut response);
@@ -58,6 +61,9 @@ pub(super) async fn attend(State(state): State<AppState>, request: Request, next
         None => tracing::debug!(request_id = id, %method, path, status, duration_ms, "request"),
     }
     add_headers(&mut response, &id);
+    if let Some(seq) = as_of.header() {
+        response.headers_mut().insert(AS_OF, seq);
+    }
     response
 }
 

@@ -24,6 +24,7 @@ use super::{
     crs::{CONTENT_CRS, uri_of},
     error::ApiError,
     negotiate::{GEOJSON, Representation, negotiate},
+    picture::DATETIME,
     protocol::{tagged, weak_tag},
     query::{Asked, Parameter, Query},
     sending::{self, Beginning},
@@ -65,7 +66,7 @@ const EXCEL: Parameter = Parameter {
 
 /// Parameters of an export.
 pub(super) const EXPORT_PARAMETERS: &[Parameter] =
-    &[F_EXPORT, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS, EXPORT_CRS, ENCODING, AREAS, EXCEL];
+    &[F_EXPORT, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, EXPORT_CRS, ENCODING, AREAS, EXCEL];
 
 /// A format that only files have.
 const fn file(

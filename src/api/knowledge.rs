@@ -12,7 +12,8 @@ use super::{
     error::ApiError,
     html::{self, View},
     negotiate::{HTML, JSON, Representation},
-    ogc::common::READABLE,
+    ogc::common::{READABLE, READABLE_THEN},
+    picture::as_of_text,
     query::Asked,
 };
 
@@ -21,14 +22,14 @@ const OFFERED: &[Representation] = &[JSON, HTML];
 
 /// `GET /targets`.
 pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE_THEN, OFFERED)?;
     let catalog = state.picture(&asked).await?;
     let read = Arc::clone(&catalog);
     let targets = state.heavy(move || measure_targets(&read).map_err(ApiError::internal)).await?;
     if *wanted == HTML {
         return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &catalog, &targets, OFFERED));
     }
-    wanted.json(&json!({ "targets": targets }))
+    wanted.json(&json!({ "targets": targets, "asOf": as_of_text(&catalog) }))
 }
 
 /// `GET /facts`.

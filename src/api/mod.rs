@@ -56,6 +56,7 @@ pub struct AppState {
     start: u64,
     tiles: Arc<tile_cache::TileCache>,
     feed: Arc<changes::Feed>,
+    pasts: Arc<picture::Pasts>,
     exports: sending::Slots,
     /// Turns of heavy work.
     turns: Arc<Semaphore>,
@@ -71,7 +72,9 @@ impl AppState {
         // As many again as there are processors: one waits for memory while another computes.
         let turns = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let turns = Arc::new(Semaphore::new(turns));
-        Self { planner, config: Arc::new(config), start: RandomState::new().hash_one(0), tiles, feed, exports, turns }
+        let pasts = Arc::default();
+        let (config, start) = (Arc::new(config), RandomState::new().hash_one(0));
+        Self { planner, config, start, tiles, feed, pasts, exports, turns }
     }
 
     /// How many exports are being written or sent.

@@ -12,6 +12,7 @@ use super::{
     access::Access,
     error::ApiError,
     negotiate::{Representation, negotiate},
+    picture::AsOf,
     protocol,
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Asked {
     pub(super) headers_only: bool,
     /// Who asks.
     pub(super) access: Access,
+    /// Where the answer says which moment it is about.
+    pub(super) as_of: AsOf,
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
@@ -45,7 +48,8 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let headers_only = parts.extensions.get::<protocol::HeadersOnly>().is_some();
         let access = parts.extensions.remove::<Access>().unwrap_or_else(Access::everything);
-        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers), headers_only, access })
+        let as_of = parts.extensions.get::<AsOf>().cloned().unwrap_or_default();
+        Ok(Self { uri: parts.uri.clone(), headers: std::mem::take(&mut parts.headers), headers_only, access, as_of })
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     error::ApiError,
     html::{self, LANG, Lang, View},
     negotiate::{F_READABLE, HTML, JSON, Representation, negotiate},
+    picture::DATETIME,
     protocol::{tagged, weak_tag},
     query::{Asked, Parameter, Query},
     spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG},
@@ -52,8 +53,21 @@ const DECIMALS: Parameter = Parameter {
 };
 
 /// Parameters of the statistics of a layer.
-pub(super) const STATISTICS_PARAMETERS: &[Parameter] =
-    &[F_READABLE, LANG, GROUP_BY, WITHIN, UNIT, BASIS, DECIMALS, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS];
+pub(super) const STATISTICS_PARAMETERS: &[Parameter] = &[
+    F_READABLE,
+    LANG,
+    GROUP_BY,
+    WITHIN,
+    UNIT,
+    BASIS,
+    DECIMALS,
+    BBOX,
+    BBOX_CRS,
+    FILTER,
+    FILTER_LANG,
+    FILTER_CRS,
+    DATETIME,
+];
 
 /// What statistics can be written as.
 const OFFERED: &[Representation] = &[JSON, HTML];

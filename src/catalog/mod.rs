@@ -4,6 +4,8 @@
 //! time proportional to the edit: every layer it does not touch is shared, and of a touched layer only a
 //! small last segment is rebuilt.
 
+mod past;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -31,6 +33,8 @@ use crate::{
         shape::Bounds,
     },
 };
+
+pub use past::Were;
 
 /// From so many features on, an edit's segment is left to itself and the next edit begins another.
 const FULL_SEGMENT: usize = 4096;
@@ -230,6 +234,8 @@ pub struct Catalog {
     layers: BTreeMap<LayerId, Arc<LayerState>>,
     /// The order in which the workspace lists its layers.
     order: Vec<LayerId>,
+    /// The moment that was asked about, where it was not the present.
+    as_of: Option<i64>,
 }
 
 impl Catalog {
@@ -238,7 +244,7 @@ impl Catalog {
     pub fn build(layers: Vec<LayerState>, seq: i64) -> Self {
         let order = layers.iter().map(|state| state.layer.id.clone()).collect();
         let layers = layers.into_iter().map(|state| (state.layer.id.clone(), Arc::new(state))).collect();
-        Self { seq, layers, order }
+        Self { seq, layers, order, as_of: None }
     }
 
     /// The sequence number of the last edit in this picture.

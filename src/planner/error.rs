@@ -12,7 +12,7 @@ use crate::{
     store::StoreError,
 };
 
-use super::ask::AskError;
+use super::{ask::AskError, past::PastError};
 
 /// What kind of failure it is: exit codes and HTTP statuses follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub enum PlannerError {
     /// A question makes no sense.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// A moment of the record cannot be answered about.
+    #[error(transparent)]
+    Past(#[from] PastError),
     /// There is no such layer.
     #[error("there is no layer {given:?} in the workspace; there are: {known}")]
     UnknownLayer {
@@ -105,7 +108,7 @@ impl PlannerError {
                 ErrorClass::NotFound
             }
             Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
-            Self::UnknownLayer { .. } => ErrorClass::NotFound,
+            Self::UnknownLayer { .. } | Self::Past(_) => ErrorClass::NotFound,
             Self::LayerExists(_) => ErrorClass::Conflict,
             Self::Format(FormatError::Stopped(_))
             | Self::Stopped

@@ -12,6 +12,7 @@ mod feed;
 mod import;
 mod infer;
 mod load;
+mod past;
 mod place;
 mod seed;
 mod statistics;
@@ -42,6 +43,7 @@ pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
+pub use past::{BadMoment, Moment, PastError, When};
 pub use seed::{Seeded, known_facts};
 pub use statistics::{StatisticsQuestion, statistics};
 pub use targets::{MeasuredTarget, measure_targets};
@@ -70,6 +72,8 @@ pub struct Planner {
     loaded: AtomicBool,
     recovery: Option<String>,
     listeners: feed::Listeners,
+    /// When each number of the record was written, as far as anybody has asked.
+    timeline: Mutex<past::Timeline>,
 }
 
 impl Planner {
@@ -94,6 +98,7 @@ impl Planner {
             loaded: AtomicBool::new(false),
             recovery: None,
             listeners: feed::Listeners::default(),
+            timeline: Mutex::default(),
         })
     }
 
@@ -115,6 +120,7 @@ impl Planner {
             loaded: AtomicBool::new(false),
             recovery,
             listeners: feed::Listeners::default(),
+            timeline: Mutex::default(),
         }
     }
 

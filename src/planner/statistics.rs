@@ -45,9 +45,21 @@ impl Planner {
     /// # Errors
     /// [`PlannerError`] where the layer is unknown, or names what is wrong with the question.
     pub fn statistics(&self, layer: &str, question: &StatisticsQuestion) -> Result<Statistics, PlannerError> {
-        let catalog = self.read();
-        self.layer(&catalog, layer)?;
-        Ok(statistics(&catalog, layer, question)?)
+        self.statistics_at(&self.read(), layer, question)
+    }
+
+    /// As [`Planner::statistics`], of a picture of any moment.
+    ///
+    /// # Errors
+    /// As [`Planner::statistics`].
+    pub fn statistics_at(
+        &self,
+        catalog: &Catalog,
+        layer: &str,
+        question: &StatisticsQuestion,
+    ) -> Result<Statistics, PlannerError> {
+        self.layer(catalog, layer)?;
+        Ok(statistics(catalog, layer, question)?)
     }
 }
 
@@ -79,7 +91,7 @@ pub fn statistics(catalog: &Catalog, layer: &str, question: &StatisticsQuestion)
         among: selection.as_ref(),
         overlaps: Some(state.overlaps()),
     };
-    let as_of = calendar::date_time_text(now_ms());
+    let as_of = calendar::date_time_text(catalog.as_of().unwrap_or_else(now_ms));
     stats::statistics(state.table(), state.layer(), &request, &as_of).map_err(|error| {
         let parameter = match &error {
             StatsError::TooManyDecimals { .. } => "decimals",

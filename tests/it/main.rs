@@ -18,6 +18,7 @@ mod html;
 mod http;
 mod live;
 mod measure;
+mod past;
 mod planner;
 mod real_input;
 mod store;

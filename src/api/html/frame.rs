@@ -11,6 +11,7 @@ use super::{
         AppState,
         collection::Collection,
         negotiate::{HTML, Representation},
+        picture::DATETIME,
         query::{Asked, Query},
     },
     lang::Lang,
@@ -70,9 +71,9 @@ impl View {
         &self.query
     }
 
-    /// A link to a path of this server; it keeps a language that was chosen.
+    /// A link to a path of this server; it keeps a language that was chosen, and the moment that is asked about.
     pub(super) fn href(&self, path: &str) -> String {
-        self.with_lang(format!("{}{path}", self.root))
+        self.with_lang(self.with_moment(format!("{}{path}", self.root)))
     }
 
     /// A link as [`Self::href`], to be followed in whichever representation the path itself names.
@@ -115,6 +116,48 @@ impl View {
         format!("{path}{joint}lang={}{place}", self.lang.word())
     }
 
+    /// A link to what was another in the past, at the moment of the page.
+    fn with_moment(&self, link: String) -> String {
+        let then = self.query.value(DATETIME.name).unwrap_or_default();
+        let path = link.strip_prefix(self.root.as_str()).unwrap_or_default();
+        let has_past = path.starts_with("/collections") || path.starts_with("/targets");
+        if then.is_empty() || !has_past || link.contains("datetime=") {
+            return link;
+        }
+        let (path, place) = link.split_once('#').map_or((link.as_str(), None), |(path, place)| (path, Some(place)));
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let place = place.map_or(String::new(), |place| format!("#{place}"));
+        let then = percent_encoding::utf8_percent_encode(then, percent_encoding::NON_ALPHANUMERIC);
+        format!("{path}{joint}datetime={then}{place}")
+    }
+
+    /// Says that the page shows the past, and leads to the present.
+    fn moment(&self) -> Markup {
+        let then = self.query.value(DATETIME.name).filter(|then| !then.is_empty());
+        html! {
+            @if let Some(then) = then {
+                p.caution role="note" {
+                    (self.say("历史记录：显示的是 ", "The past: this is the record as of "))
+                    strong { bdi { (then) } }
+                    (self.say(" 时的记录，不是现状。", ", not of today. "))
+                    a href=(self.here(&[(DATETIME.name, None), ("token", None)])) { (self.say("查看现状", "Show the present")) }
+                }
+            }
+        }
+    }
+
+    /// The field of a form that asks for a day; a moment that was given otherwise stays as it is.
+    pub(super) fn day_field(&self) -> Markup {
+        let given = self.query.value(DATETIME.name);
+        let kind = if given.is_none_or(|given| given.len() == 10) { "date" } else { "text" };
+        html! {
+            label {
+                span { (self.say("历史日期（留空为现状）", "As of the day (empty for today)")) }
+                input type=(kind) name=(DATETIME.name) value=[given];
+            }
+        }
+    }
+
     /// The whole document as an answer.
     pub(super) fn answer(&self, page: &Page<'_>) -> Response {
         let mut response = HTML.answer(self.document(page).into_string().into_bytes());
@@ -150,6 +193,7 @@ impl View {
                     (self.head())
                     main #main {
                         (self.way(page))
+                        (self.moment())
                         div.title { h1 { bdi { (page.title) } } @if let Some(badge) = &page.badge { (badge) } }
                         (page.body)
                     }

@@ -126,7 +126,7 @@ fn form(view: &View, layer: &Layer) -> Markup {
     let is_asked =
         query.pairs().any(|(name, _)| !["f", "lang", "token", "limit", "sortby", "crs", "properties"].contains(&name));
     let coded = coded(layer);
-    let mut own = vec!["filter", "bbox", "sortby", "limit", "token"];
+    let mut own = vec!["filter", "bbox", "sortby", "limit", "token", "datetime"];
     own.extend(coded.iter().map(|field| field.name.as_str()));
     html! {
         details.ask open[is_asked] {
@@ -140,6 +140,7 @@ fn form(view: &View, layer: &Layer) -> Markup {
                 label { span { (view.say("范围（西,南,东,北）", "Box (west,south,east,north)")) }
                     input type="text" name="bbox" value=[query.value("bbox")] inputmode="text" autocomplete="off"
                         placeholder="112.9,22.6,113.0,22.7"; }
+                (view.day_field())
                 label { span { (view.say("排序", "Sort by")) } (order_choice(view, layer)) }
                 label { span { (view.say("每页数量", "Per page")) }
                     input type="number" name="limit" min="1" max=(PAGE_MAX) value=[query.value("limit")] placeholder=(PAGE_LIMIT); }
@@ -158,8 +159,9 @@ fn form(view: &View, layer: &Layer) -> Markup {
 
 /// Columns whose code list is short enough to choose from.
 fn coded(layer: &Layer) -> Vec<&Field> {
-    let is_free =
-        |name: &str| !["f", "lang", "filter", "bbox", "sortby", "limit", "token", "crs", "properties"].contains(&name);
+    let is_free = |name: &str| {
+        !["f", "lang", "filter", "bbox", "sortby", "limit", "token", "crs", "properties", "datetime"].contains(&name)
+    };
     let fields = layer.schema.fields.iter();
     fields.filter(|field| (1..=MOST_CHOICES).contains(&field.codes.len()) && is_free(&field.name)).collect()
 }

@@ -93,13 +93,14 @@ fn form(view: &View, collection: &Collection) -> Markup {
     let nothing = view.say("不分组", "no groups");
     html! {
         form.ask method="get" action=(view.action()) {
-            (hidden(view.query(), &["group-by", "within", "unit", "basis", "filter"]))
+            (hidden(view.query(), &["group-by", "within", "unit", "basis", "filter", "datetime"]))
             (choice(view, "group-by", view.say("分组依据", "Group by"), Some(nothing), &properties))
             (choice(view, "within", view.say("按区域切分", "Cut by zones"), Some(view.say("不切分", "no zones")), &zones))
             (choice(view, "unit", view.say("单位", "Unit"), None, &units))
             (choice(view, "basis", view.say("面积", "Basis"), None, &bases))
             label.wide { span { (view.say("筛选条件（CQL2）", "Filter (CQL2)")) }
                 input type="text" name="filter" value=[view.query().value("filter")] spellcheck="false" autocomplete="off"; }
+            (view.day_field())
             div.send {
                 button type="submit" { (view.say("统计", "Apply")) }
                 a href=(view.href(&format!("{}/statistics", collection.path()))) { (view.say("清除", "Clear")) }

@@ -20,7 +20,8 @@ use super::super::{
     error::ApiError,
     html::{self, LANG, View},
     negotiate::{F_READABLE, HTML, JSON, Representation},
-    query::{Asked, Parameter},
+    picture::DATETIME,
+    query::{Asked, Parameter, Query},
     spatial::FILTERING,
 };
 
@@ -37,6 +38,16 @@ const CONFORMANCE: &[&str] = &[
 const OFFERED: &[Representation] = &[JSON, HTML];
 /// Parameters of a document that people read too.
 pub(in super::super) const READABLE: &[Parameter] = &[F_READABLE, LANG];
+/// Parameters of a document that people read too and that was another in the past.
+pub(in super::super) const READABLE_THEN: &[Parameter] = &[F_READABLE, LANG, DATETIME];
+
+/// The moment of a query, for links that shall lead to the same one.
+pub(in super::super) fn then(query: &Query) -> String {
+    query.value(DATETIME.name).map_or_else(String::new, |given| {
+        let given = percent_encoding::utf8_percent_encode(given, percent_encoding::NON_ALPHANUMERIC);
+        format!("?{}={given}", DATETIME.name)
+    })
+}
 
 /// `GET /`: the page for browsers, the landing page of the API for everyone else.
 pub(in super::super) async fn read_landing(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
@@ -87,15 +98,16 @@ pub(in super::super) async fn list_collections(
     State(state): State<AppState>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE_THEN, OFFERED)?;
     let catalog = state.picture(&asked).await?;
     if *wanted == HTML {
         return Ok(html::collections_page(&View::new(&state, &asked, &query, lang), &catalog, OFFERED));
     }
-    let collections: Vec<Value> = catalog.layers().map(|layer| describe(&state, layer)).collect();
+    let then = then(&query);
+    let collections: Vec<Value> = catalog.layers().map(|layer| describe(&state, layer, &then)).collect();
     let links = json!([
-        { "rel": "self", "href": state.link("/collections"), "type": "application/json" },
-        { "rel": "alternate", "href": state.link("/collections?f=html"), "type": "text/html" },
+        { "rel": "self", "href": state.link(&format!("/collections{then}")), "type": "application/json" },
+        { "rel": "alternate", "href": state.link(&with_format("/collections", "html", &then)), "type": "text/html" },
     ]);
     wanted.json(&json!({ "links": links, "collections": collections }))
 }
@@ -106,15 +118,20 @@ pub(in super::super) async fn read_collection(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE_THEN, OFFERED)?;
     let collection = Collection::find(&state, &asked, &layer).await?;
     if *wanted == HTML {
         return Ok(html::collection_page(&View::new(&state, &asked, &query, lang), &collection, OFFERED));
     }
-    wanted.json(&describe(&state, &collection.state))
+    wanted.json(&describe(&state, &collection.state, &then(&query)))
 }
 
-fn describe(state: &AppState, layer_state: &LayerState) -> Value {
+/// A link to a representation, at the moment that `then` says.
+fn with_format(path: &str, f: &str, then: &str) -> String {
+    format!("{path}?f={f}{}", then.replacen('?', "&", 1))
+}
+
+fn describe(state: &AppState, layer_state: &LayerState, then: &str) -> Value {
     let layer = layer_state.layer();
     let path = path_of(layer.id.as_str());
     let link = |rel: &str, path: &str, kind: &str| json!({ "rel": rel, "href": state.link(path), "type": kind });
@@ -131,23 +148,23 @@ fn describe(state: &AppState, layer_state: &LayerState) -> Value {
         "crs": crs::offered(layer_state),
         "storageCrs": STORED,
         "links": [
-            link("self", &path, "application/json"),
-            link("alternate", &format!("{path}?f=html"), "text/html"),
-            link("items", &format!("{path}/items"), "application/geo+json"),
-            link("items", &format!("{path}/items?f=html"), "text/html"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/schema", &format!("{path}/schema"), "application/schema+json"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/queryables", &format!("{path}/queryables"),
+            link("self", &format!("{path}{then}"), "application/json"),
+            link("alternate", &with_format(&path, "html", then), "text/html"),
+            link("items", &format!("{path}/items{then}"), "application/geo+json"),
+            link("items", &with_format(&format!("{path}/items"), "html", then), "text/html"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/schema", &format!("{path}/schema{then}"), "application/schema+json"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/queryables", &format!("{path}/queryables{then}"),
                  "application/schema+json"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/sortables", &format!("{path}/sortables"),
+            link("http://www.opengis.net/def/rel/ogc/1.0/sortables", &format!("{path}/sortables{then}"),
                  "application/schema+json"),
-            link("statistics", &format!("{path}/statistics"), "application/json"),
-            link("enclosure", &format!("{path}/export?f=geopackage"), "application/geopackage+sqlite3"),
+            link("statistics", &format!("{path}/statistics{then}"), "application/json"),
+            link("enclosure", &with_format(&format!("{path}/export"), "geopackage", then), "application/geopackage+sqlite3"),
         ],
     });
     if let Some(links) = described["links"].as_array_mut().filter(|_| tile_sets::has_tiles(layer)) {
         links.push(link(
             "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector",
-            &format!("{path}/tiles"),
+            &format!("{path}/tiles{then}"),
             "application/json",
         ));
         links.push(link("stylesheet", &styles::path_of(layer.id.as_str()), styles::MEDIA_TYPE));

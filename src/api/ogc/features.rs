@@ -10,12 +10,7 @@ use axum::{
 
 use crate::{
     config::{DEFAULT_LIMIT, MAX_LIMIT},
-    domain::{
-        calendar,
-        geojson::write_text,
-        layer::Layer,
-        schema::{Field, FieldType},
-    },
+    domain::{calendar, geojson::write_text},
     engine::{sort::Order, table::Row},
     planner,
 };
@@ -29,6 +24,7 @@ use super::{
         export::{self, FILES, Wanted, format_of},
         html::{self, ItemPage, ItemsPage, LANG, Lang, View},
         negotiate::{F_ITEMS, F_PAGE, GEOJSON, HTML, Representation, negotiate},
+        picture::{DATETIME, as_of_text, refuse_conditions, vary_by_program},
         protocol::{hash_of, tagged, weak_tag},
         query::{Asked, Parameter, Query},
         spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG, selection},
@@ -69,14 +65,6 @@ const LIMIT: Parameter = Parameter {
     schema: r#"{"type":"integer","minimum":1,"maximum":10000,"default":1000}"#,
 };
 
-const DATETIME: Parameter = Parameter {
-    name: "datetime",
-    about: "A moment, or an interval (RFC 3339, open ends as ..). Where the layer has no column of dates every feature \
-            matches, as OGC 17-069r4 /req/core/fc-time-response says. Where it has some it is refused, as nobody says which of them \
-            is meant: filter names one.",
-    schema: r#"{"type":"string"}"#,
-};
-
 const SORTBY: Parameter = Parameter {
     name: "sortby",
     about: "Properties to sort by, separated by commas, each with - before it for descending; features without a value \
@@ -94,7 +82,10 @@ const TOKEN: Parameter = Parameter {
 pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
     &[F_PAGE, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
 /// Parameters of one item.
-pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, LANG, CRS, PROPERTIES];
+pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, LANG, CRS, PROPERTIES, DATETIME];
+
+/// What links of a feature do not keep of the query: everything but the moment.
+const KEPT_OF_ITEM: [(&str, Option<&str>); 4] = [("f", None), ("lang", None), ("crs", None), ("properties", None)];
 
 /// A page of features, before it is written.
 struct Page {
@@ -115,14 +106,21 @@ pub(in super::super) async fn list_items(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let collection = Collection::find(&state, &asked, &layer).await?;
+    let mut response = answer_items(state, &layer, &asked).await?;
+    vary_by_program(&asked, &mut response);
+    Ok(response)
+}
+
+async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Response, ApiError> {
+    let collection = Collection::find(&state, asked, layer).await?;
+    refuse_conditions(asked, collection.state.layer())?;
     let query = Query::read(&asked.uri, ITEMS_PARAMETERS, |name| collection.has_property(name))?;
     let wanted = negotiate(&query, &asked.headers, OFFERED_PAGES)?;
     if FILES.contains(wanted) {
-        return as_file(&state, collection, query, &asked, wanted).await;
+        return as_file(&state, collection, query, asked, wanted).await;
     }
     let lang = Lang::of(&query, &asked.headers)?;
-    let view = (*wanted == HTML).then(|| View::new(&state, &asked, &query, lang));
+    let view = (*wanted == HTML).then(|| View::new(&state, asked, &query, lang));
     if let Some(tidied) = view.as_ref().and_then(|view| html::tidied(view, &query)) {
         return Ok(tidied);
     }
@@ -132,10 +130,9 @@ pub(in super::super) async fn list_items(
     } else {
         limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
     };
-    check_datetime(&query, collection.state.layer())?;
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
-    let tag = weak_tag((state.start, &layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
+    let tag = weak_tag((state.start, layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }
@@ -172,7 +169,6 @@ async fn as_file(
             return Err(ApiError::bad_parameter(name, "not-of-files", detail));
         }
     }
-    check_datetime(&query, collection.state.layer())?;
     AnswerCrs::read(&query, &collection.state)?;
     let format = format_of(wanted).ok_or_else(|| ApiError::internal("a format is offered that is not there"))?;
     let mut wanted = Wanted::read(&query, format, asked.headers_only)?;
@@ -204,11 +200,13 @@ pub(in super::super) async fn read_item(
     out.pop();
     out.extend_from_slice(b",\"links\":[");
     let path = collection.path();
-    write_link(&mut out, "self", &state.link(&format!("{path}/items/{id}")), "application/geo+json");
+    let then = query.value(DATETIME.name).map(|_| query.with(&KEPT_OF_ITEM));
+    let (first, further) = then.map_or_else(Default::default, |then| (format!("?{then}"), format!("&{then}")));
+    write_link(&mut out, "self", &state.link(&format!("{path}/items/{id}{first}")), "application/geo+json");
     out.push(b',');
-    write_link(&mut out, "alternate", &state.link(&format!("{path}/items/{id}?f=html")), "text/html");
+    write_link(&mut out, "alternate", &state.link(&format!("{path}/items/{id}?f=html{further}")), "text/html");
     out.push(b',');
-    write_link(&mut out, "collection", &state.link(&path), "application/json");
+    write_link(&mut out, "collection", &state.link(&format!("{path}{first}")), "application/json");
     out.extend_from_slice(b"]}");
     let tag = format!("\"{}-{:016x}\"", table.version(row), hash_of(&out[..]));
     let mut response = tagged(wanted.answer(out), &tag);
@@ -219,42 +217,6 @@ pub(in super::super) async fn read_item(
 /// An id as it is written in links: one feature has one path.
 fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
-}
-
-/// Refuses what is neither a moment nor an interval, and either where nobody says of what.
-fn check_datetime(query: &Query, layer: &Layer) -> Result<(), ApiError> {
-    let Some(text) = query.value("datetime") else { return Ok(()) };
-    let moment = |part: &str| {
-        calendar::parse_date_time(part).or_else(|_| calendar::parse_date(part).map(|day| i64::from(day) * 86_400_000))
-    };
-    let end = |part: &str| if part.is_empty() || part == ".." { Ok(None) } else { moment(part).map(Some) };
-    let is_good = match text.split_once('/') {
-        None => moment(text).is_ok(),
-        Some((from, to)) => match (end(from), end(to)) {
-            (Ok(Some(from)), Ok(Some(to))) => from <= to,
-            (Ok(from), Ok(to)) => from.is_some() || to.is_some(),
-            _ => false,
-        },
-    };
-    let is_date = |field: &&Field| matches!(field.kind, FieldType::Date | FieldType::DateTime);
-    let dates: Vec<&str> = layer.schema.fields.iter().filter(is_date).map(|field| field.name.as_str()).collect();
-    if let (true, Some(first)) = (is_good, dates.first()) {
-        // GDAL writes a condition on any one column of dates so, and takes the answer for that condition's.
-        let detail = format!(
-            "parameter \"datetime\": layer {} has dates of several meanings ({}); say which, such as filter={first} >= \
-             DATE('2024-01-01')",
-            layer.id,
-            dates.join(", ")
-        );
-        return Err(ApiError::bad_parameter("datetime", "ambiguous-time", detail));
-    }
-    if is_good {
-        return Ok(());
-    }
-    let detail = format!(
-        "parameter \"datetime\" = {text:?}: a moment such as 2023-04-21T00:00:00Z, or two and a slash between, the first not later; .. for an open end"
-    );
-    Err(ApiError::bad_parameter("datetime", "bad-value", detail))
 }
 
 /// The features that a page shall have; `None` where the request does not say.
@@ -319,9 +281,12 @@ fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<V
     }
     let (matched, returned) = (page.matched, page.rows.len());
     let moment = calendar::date_time_text(planner::now_ms());
+    let as_of = as_of_text(&page.collection.catalog);
     out.extend_from_slice(
-        format!("],\"numberMatched\":{matched},\"numberReturned\":{returned},\"timeStamp\":\"{moment}\",\"links\":[")
-            .as_bytes(),
+        format!(
+            "],\"numberMatched\":{matched},\"numberReturned\":{returned},\"timeStamp\":\"{moment}\",\"asOf\":\"{as_of}\",\"links\":["
+        )
+        .as_bytes(),
     );
     let items = format!("{}/items", page.collection.path());
     let href = |query: String| state.link(&if query.is_empty() { items.clone() } else { format!("{items}?{query}") });

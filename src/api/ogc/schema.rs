@@ -20,7 +20,7 @@ use super::{
         negotiate::{HTML, Representation, SCHEMA},
         query::Asked,
     },
-    common::READABLE,
+    common::READABLE_THEN,
 };
 
 /// What this module earns (OGC 23-058r1).
@@ -73,7 +73,7 @@ pub(in super::super) async fn read_sortables(
 }
 
 async fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(asked, READABLE, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(asked, READABLE_THEN, OFFERED)?;
     let collection = Collection::find(state, asked, layer).await?;
     let name = match which {
         Which::Schema => "schema",

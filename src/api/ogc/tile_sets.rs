@@ -24,10 +24,11 @@ use super::{
         error::ApiError,
         html::{self, LANG, Lang, View},
         negotiate::{HTML, JSON, Representation, TILEJSON, negotiate},
+        picture::DATETIME,
         query::{Asked, Parameter, Query},
         spatial::{FILTER, FILTER_CRS, FILTER_LANG, check_filter},
     },
-    common::READABLE,
+    common::{READABLE, READABLE_THEN, then},
     tiles::{CLASS, PROPERTIES, recipe_of},
 };
 
@@ -53,10 +54,10 @@ const F_TILEJSON: Parameter = Parameter {
 
 /// Parameters of a tile set: those of its tiles, which its links then carry.
 pub(in super::super) const TILE_SET_PARAMETERS: &[Parameter] =
-    &[F_TILE_SET, LANG, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
+    &[F_TILE_SET, LANG, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME];
 /// Parameters of `TileJSON`.
 pub(in super::super) const TILEJSON_PARAMETERS: &[Parameter] =
-    &[F_TILEJSON, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
+    &[F_TILEJSON, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME];
 
 /// Whether a layer has tiles at all.
 pub(super) fn has_tiles(layer: &Layer) -> bool {
@@ -152,19 +153,20 @@ pub(in super::super) async fn list_tile_sets(
     Path(layer): Path<String>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE_THEN, OFFERED)?;
     let collection = Collection::find(&state, &asked, &layer).await?;
     checked_layer(&collection)?;
+    let then = then(&query);
     let path = format!("{}/tiles", collection.path());
     let sets = TileMatrixSet::ALL.map(|set| {
         let here = format!("{path}/{}", set.id());
         let mut links = vec![
-            json!({ "rel": "self", "href": state.link(&here), "type": "application/json" }),
+            json!({ "rel": "self", "href": state.link(&format!("{here}{then}")), "type": "application/json" }),
             json!({ "rel": "http://www.opengis.net/def/rel/ogc/1.0/tiling-scheme",
                     "href": state.link(&set_path(set)), "type": "application/json" }),
         ];
         if set == TileMatrixSet::WebMercatorQuad {
-            links.push(json!({ "rel": "describedby", "href": state.link(&format!("{here}/tilejson.json")),
+            links.push(json!({ "rel": "describedby", "href": state.link(&format!("{here}/tilejson.json{then}")),
                                "type": "application/json", "title": "TileJSON" }));
         }
         json!({
@@ -172,7 +174,7 @@ pub(in super::super) async fn list_tile_sets(
             "tileMatrixSetId": set.id(), "tileMatrixSetURI": set.uri(), "links": links,
         })
     });
-    let links = json!([{ "rel": "self", "href": state.link(&path), "type": "application/json" }]);
+    let links = json!([{ "rel": "self", "href": state.link(&format!("{path}{then}")), "type": "application/json" }]);
     let document = json!({ "tilesets": sets, "links": links });
     if *wanted == HTML {
         let view = View::new(&state, &asked, &query, lang);
@@ -274,7 +276,12 @@ impl Described<'_> {
             ),
         ];
         if self.set == TileMatrixSet::WebMercatorQuad {
-            links.push(link("describedby", self.state.link(&format!("{path}/tilejson.json")), "application/json"));
+            let then = then(self.query);
+            links.push(link(
+                "describedby",
+                self.state.link(&format!("{path}/tilejson.json{then}")),
+                "application/json",
+            ));
         }
         let mut metadata = json!({
             "title": layer.title,

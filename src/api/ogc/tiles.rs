@@ -26,6 +26,7 @@ use super::{
         collection::Collection,
         error::ApiError,
         negotiate::{MVT, negotiate},
+        picture::DATETIME,
         protocol::{hash_of, tagged},
         query::{Asked, Parameter, Query},
         spatial::{FILTER, FILTER_CRS, FILTER_LANG, selection},
@@ -71,7 +72,8 @@ pub(super) const CLASS: Parameter = Parameter {
 };
 
 /// Parameters of tiles.
-pub(in super::super) const TILE_PARAMETERS: &[Parameter] = &[F_MVT, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS];
+pub(in super::super) const TILE_PARAMETERS: &[Parameter] =
+    &[F_MVT, PROPERTIES, CLASS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME];
 
 /// `GET /collections/{layer}/tiles/{set}/{matrix}/{row}/{column}`.
 pub(in super::super) async fn read_tile(
@@ -96,7 +98,8 @@ pub(in super::super) async fn read_tile(
         address.zoom(),
         address.row(),
         address.column(),
-        query.with(&[("f", None)])
+        // The picture says which moment it is.
+        query.with(&[("f", None), (DATETIME.name, None)])
     );
     let cache = std::sync::Arc::clone(&state.tiles);
     let made = state.tiles.get(key, move || make(&cache, &collection, &query, &address, &recipe)).await?;
@@ -114,7 +117,7 @@ fn make(
     address: &TileAddress,
     recipe: &Recipe,
 ) -> Result<MadeTile, ApiError> {
-    let which = query.with(&[("f", None), ("properties", None), ("class", None)]);
+    let which = query.with(&[("f", None), ("properties", None), ("class", None), (DATETIME.name, None)]);
     let selected = if which.is_empty() {
         None
     } else {

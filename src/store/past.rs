@@ -1,0 +1,79 @@
+//! What the record says of a moment: how features were before the changes that came after it.
+
+use rusqlite::params;
+
+use super::{error::StoreError, history::History, record};
+use crate::domain::feature::Feature;
+
+/// How a feature was before a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredBefore {
+    /// The sequence number of the change.
+    pub seq: i64,
+    /// The layer.
+    pub layer: String,
+    /// The feature's id.
+    pub id: i64,
+    /// The feature; `None` where it was not there.
+    pub feature: Option<Feature>,
+}
+
+/// Receives states of features.
+pub type VisitBefore<'v> = dyn FnMut(StoredBefore) -> Result<(), StoreError> + 'v;
+
+impl History<'_> {
+    /// Visits how features were before each change with a sequence number above `after` and up to `upto`, in the order
+    /// of the changes. `wanted` says of a layer and an id whether the feature shall be read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`]; what `visit` returns.
+    pub fn befores(
+        &self,
+        (after, upto): (i64, i64),
+        wanted: &mut dyn FnMut(&str, i64) -> bool,
+        visit: &mut VisitBefore<'_>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT seq, layer, fid, before FROM mutu_change WHERE seq > ?1 AND seq <= ?2 ORDER BY seq, ordinal";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([after, upto])?;
+        while let Some(row) = rows.next()? {
+            let (seq, id): (i64, i64) = (row.get(0)?, row.get(2)?);
+            let layer = row.get_ref(1)?.as_str().map_err(|_| damaged("a layer", id, seq))?;
+            if !wanted(layer, id) {
+                continue;
+            }
+            let bytes = row.get_ref(3)?.as_blob_or_null().map_err(|_| damaged(layer, id, seq))?;
+            let read = |bytes| {
+                let (shape, values) = record::decode(bytes).ok_or_else(|| damaged(layer, id, seq))?;
+                Ok::<_, StoreError>(Feature { id, shape, values })
+            };
+            let (layer, feature) = (layer.to_owned(), bytes.map(read).transpose()?);
+            visit(StoredBefore { seq, layer, id, feature })?;
+        }
+        Ok(())
+    }
+
+    /// The imports with a sequence number above `after` and up to `upto`, oldest first: number and layer.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn imports_between(&self, after: i64, upto: i64) -> Result<Vec<(i64, String)>, StoreError> {
+        let sql = "SELECT seq, layer FROM mutu_import WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([after, upto], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The number of the last edit up to `upto` that changed a feature; `None` where none did.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn last_edit_of(&self, layer: &str, id: i64, upto: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT max(seq) FROM mutu_change WHERE layer = ?1 AND fid = ?2 AND seq <= ?3";
+        Ok(self.conn.prepare_cached(sql)?.query_row(params![layer, id, upto], |row| row.get(0))?)
+    }
+}
+
+fn damaged(layer: &str, id: i64, seq: i64) -> StoreError {
+    StoreError::Corrupt { what: format!("the history of feature {id} of {layer}, number {seq}, cannot be read") }
+}
