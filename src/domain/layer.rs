@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Derived, LayerId, Schema};
+use super::{
+    rule::Rules,
+    schema::{Derived, LayerId, Schema},
+};
 
 /// Whether the features of a layer are real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +70,9 @@ pub struct Layer {
     pub surveyed_in_grid: bool,
     /// Whether its features are real.
     pub provenance: Provenance,
+    /// What its features keep, beside what their columns say.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 impl Layer {

@@ -7,6 +7,7 @@ pub mod feature;
 pub mod geojson;
 pub mod layer;
 pub mod report;
+pub mod rule;
 pub mod schema;
 pub mod target;
 pub mod tile_matrix;

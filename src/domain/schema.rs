@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +73,20 @@ pub struct Field {
     /// The values it may take, where there is a list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,
+    /// Whether every feature has a value in it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub required: bool,
+    /// The least number it may take, for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<Number>,
+    /// The greatest number it may take, for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<Number>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Field {
@@ -85,6 +100,9 @@ impl Field {
             title_en: String::new(),
             unit: None,
             codes: Vec::new(),
+            required: false,
+            minimum: None,
+            maximum: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     catalog::{CatalogError, GridError},
     domain::{
+        edit::{Conflict, Finding},
         report::ImportReport,
         schema::{BadLayerId, LayerId},
     },
@@ -84,6 +85,12 @@ pub enum PlannerError {
     /// Whoever asked for an export does not wait for it any more.
     #[error("stopped: nobody waits for the export any more")]
     Stopped,
+    /// An edit expects other versions of features than the workspace has.
+    #[error("{}; nothing was changed", several(.0))]
+    Conflicts(Vec<Conflict>),
+    /// An edit is not fit to be stored.
+    #[error("{}; nothing was changed", several(.0))]
+    Findings(Vec<Finding>),
     /// Every row was refused.
     #[error("{}: every row was refused; nothing was imported", .0.file)]
     AllRefused(Box<ImportReport>),
@@ -103,19 +110,29 @@ impl PlannerError {
             | Self::Crs(_)
             | Self::CrsDoubtful(_)
             | Self::Unfit(_)
+            | Self::Findings(_)
             | Self::AllRefused(_) => ErrorClass::InvalidData,
             Self::Format(FormatError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 ErrorClass::NotFound
             }
             Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
             Self::UnknownLayer { .. } | Self::Past(_) => ErrorClass::NotFound,
-            Self::LayerExists(_) => ErrorClass::Conflict,
+            Self::LayerExists(_) | Self::Conflicts(_) => ErrorClass::Conflict,
             Self::Format(FormatError::Stopped(_))
             | Self::Stopped
             | Self::Catalog(_)
             | Self::Grid(_)
             | Self::Seed(_) => ErrorClass::Internal,
         }
+    }
+}
+
+/// The first of several, and how many more there are.
+fn several<T: std::fmt::Display>(all: &[T]) -> String {
+    match all {
+        [] => "nothing is known".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     }
 }
 

@@ -165,6 +165,7 @@ fn new_layer(id: LayerId, request: &ImportRequest, survey: &Survey, crs: &Crs) -
         grid: if in_grid { crs.definition().to_owned() } else { WORKSPACE_GRID.to_owned() },
         surveyed_in_grid: in_grid,
         provenance: Provenance::Imported,
+        rules: crate::domain::rule::Rules::default(),
         id,
     }
 }

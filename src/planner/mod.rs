@@ -6,6 +6,7 @@
 
 mod ask;
 mod check;
+mod edit;
 mod error;
 mod export;
 mod feed;
@@ -33,12 +34,13 @@ use arc_swap::ArcSwap;
 pub use crate::formats::{FORMATS, Format, FormatError, Stop};
 use crate::{
     catalog::Catalog,
-    domain::{edit::Edit, report::ImportReport},
-    store::{Reader, Receipt, StoreError, Workspace},
+    domain::report::ImportReport,
+    store::{Reader, StoreError, Workspace},
 };
 
 pub use ask::{AskError, Which, check_filter, select};
 pub use check::{Checkup, FoundFault};
+pub use edit::{Done, Standard};
 pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
@@ -151,21 +153,6 @@ impl Planner {
     #[must_use]
     pub fn read(&self) -> Arc<Catalog> {
         self.catalog.load_full()
-    }
-
-    /// Stores an edit, all of it or nothing, and shows it to every read that begins afterwards.
-    ///
-    /// # Errors
-    /// [`PlannerError::Store`] where a version is not the expected one or the file cannot be written.
-    pub fn commit(&self, edit: &Edit) -> Result<Receipt, PlannerError> {
-        let mut store = self.writing()?;
-        // Applied before it is stored: an edit that does not fit must not reach the file.
-        let last = self.read();
-        let next = last.apply(&edit.changes, store.seq()? + 1)?;
-        let receipt = store.commit(edit, now_ms())?;
-        self.catalog.store(Arc::new(next));
-        self.announce(feed::titled(&store.history(), receipt.seq, feed::summed(&last, &edit.changes)));
-        Ok(receipt)
     }
 
     /// Takes a file into a layer, all of it or nothing.

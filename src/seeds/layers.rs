@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::domain::{
     layer::{GeometryClass, Layer, Provenance},
+    rule::Rules,
     schema::{Code, Field, FieldType, LayerId, Schema},
 };
 
@@ -37,6 +38,8 @@ struct WrittenLayer {
     file: String,
     geometry: GeometryClass,
     provenance: Provenance,
+    #[serde(default)]
+    rules: Rules,
     grid: String,
     description: String,
     columns: Vec<WrittenColumn>,
@@ -56,6 +59,11 @@ struct WrittenColumn {
     /// Only the codes that begin so, where the list is long.
     #[serde(default)]
     prefixes: Vec<String>,
+    /// Whether every feature has a value in it.
+    #[serde(default)]
+    required: bool,
+    minimum: Option<serde_json::Number>,
+    maximum: Option<serde_json::Number>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +110,7 @@ fn layer_of(written: WrittenLayer, codes: &BTreeMap<String, Vec<Code>>) -> Resul
         grid: written.grid,
         surveyed_in_grid: false,
         provenance: written.provenance,
+        rules: written.rules,
     };
     Ok(SeedLayer { layer, file: written.file })
 }
@@ -124,5 +133,8 @@ fn field_of(column: WrittenColumn, codes: &BTreeMap<String, Vec<Code>>) -> Resul
         title_en: column.title_en,
         unit: column.unit,
         codes: list,
+        required: column.required,
+        minimum: column.minimum,
+        maximum: column.maximum,
     })
 }

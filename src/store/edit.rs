@@ -79,13 +79,16 @@ impl Workspace {
         exists.then(|| version(&self.conn, stored, id)).transpose()
     }
 
-    /// The largest id that a feature of a layer ever had, also one that is deleted; 0 for none. Ids are never given
-    /// twice: a new feature gets a larger one.
+    /// The least id above every one that a feature of the layer has had, deleted and replaced ones included: ids are
+    /// never given twice.
     ///
     /// # Errors
-    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
-    pub fn largest_id(&self, layer: &str) -> Result<i64, StoreError> {
-        scan::largest_id(&self.conn, find(&self.layers, layer)?)
+    /// [`StoreError::UnknownLayer`], [`StoreError::Refused`] where the ids are used up, [`StoreError::Corrupt`],
+    /// [`StoreError::Io`].
+    pub fn next_id(&self, layer: &str) -> Result<i64, StoreError> {
+        let stored = find(&self.layers, layer)?;
+        let used_up = || StoreError::Refused { layer: stored.layer.id.clone(), what: "its ids are used up".to_owned() };
+        scan::largest_id(&self.conn, stored)?.checked_add(1).ok_or_else(used_up)
     }
 }
 

@@ -457,6 +457,7 @@ mod tests {
             grid: "EPSG:4547".to_owned(),
             surveyed_in_grid: false,
             provenance: Provenance::Imported,
+            rules: crate::domain::rule::Rules::default(),
         };
         let note = Note { author: "李工", note: "点.csv", at: 0 };
         let text = "名".repeat(500);

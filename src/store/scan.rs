@@ -116,7 +116,10 @@ pub(super) fn largest_id(conn: &Connection, layer: &StoredLayer) -> Result<i64, 
     // An edit may have deleted the largest.
     let sql = "SELECT max(fid) FROM mutu_change WHERE layer = ?1";
     let changed: Option<i64> = conn.prepare_cached(sql)?.query_row([layer.layer.id.as_str()], |row| row.get(0))?;
-    Ok(present.max(changed.unwrap_or(0)))
+    // The engine remembers the largest of each table, also of those that an import set aside.
+    let sql = "SELECT max(s.seq) FROM sqlite_sequence s JOIN mutu_era e ON e.table_name = s.name WHERE e.layer = ?1";
+    let ever: Option<i64> = conn.prepare_cached(sql)?.query_row([layer.layer.id.as_str()], |row| row.get(0))?;
+    Ok(present.max(changed.unwrap_or(0)).max(ever.unwrap_or(0)))
 }
 
 /// Receives rows.

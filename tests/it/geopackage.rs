@@ -84,6 +84,7 @@ fn layer() -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: true,
         provenance: Provenance::Imported,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

@@ -46,6 +46,7 @@ fn layer(id: &str, fields: &[(&str, FieldType)]) -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: true,
         provenance: Provenance::Synthetic,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

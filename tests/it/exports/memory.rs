@@ -43,6 +43,7 @@ fn layer() -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: false,
         provenance: Provenance::Synthetic,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

@@ -73,6 +73,7 @@ fn layer(geometry: GeometryClass, fields: &[(&str, FieldType)]) -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: false,
         provenance: Provenance::Imported,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

@@ -112,7 +112,7 @@ fn an_import_that_adds_rows_is_the_version_of_these_alone() {
     workspace.commit(&edit(vec![put_change("地块", feature(9), Some(3))]), AT).unwrap();
     let version = |id| workspace.version("地块", id).unwrap();
     assert_eq!([1, 2, 3, 4, 9].map(version), [Some(2), Some(1), None, Some(3), Some(4)]);
-    assert_eq!(workspace.largest_id("地块").unwrap(), 9);
+    assert_eq!(workspace.next_id("地块").unwrap(), 10);
     assert_eq!(workspace.check().unwrap(), []);
 }
 

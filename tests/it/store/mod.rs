@@ -70,6 +70,7 @@ fn layer(name: &str) -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: true,
         provenance: Provenance::Imported,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

@@ -48,6 +48,7 @@ fn layer(geometry: GeometryClass) -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: false,
         provenance: Provenance::Synthetic,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

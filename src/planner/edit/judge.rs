@@ -1,0 +1,177 @@
+//! What is wrong with an edit: versions first, then values and geometry, then the rules of layers on what it makes.
+
+use std::collections::HashSet;
+
+use crate::{
+    catalog::{Catalog, LayerState},
+    domain::{
+        edit::{Change, Conflict, Edit, Finding, unfit_values},
+        feature::{Feature, FeatureRef},
+        layer::GeometryClass,
+        schema::LayerId,
+    },
+    ground::{
+        fault::faults_of,
+        shape::{Shape, ShapeRef},
+    },
+};
+
+use super::{super::PlannerError, Standard};
+
+/// So many findings, or conflicts, of one edit are told.
+pub(super) const MOST_TOLD: usize = 1000;
+
+/// The picture after an edit, where nothing is wrong with it.
+pub(super) fn judge(before: &Catalog, edit: &Edit, seq: i64, standard: Standard) -> Result<Catalog, PlannerError> {
+    let conflicts = conflicts_of(before, edit);
+    if !conflicts.is_empty() {
+        return Err(PlannerError::Conflicts(conflicts));
+    }
+    let mut findings = Findings::default();
+    structure(before, edit, &mut findings);
+    for (number, change) in edit.changes.iter().enumerate() {
+        let Change::Put { layer, feature, .. } = change else { continue };
+        if let Some(state) = before.layer(layer.as_str()) {
+            look_at((number, state), feature, standard, &mut findings);
+        }
+    }
+    findings.done()?;
+    let after = before.apply(&edit.changes, seq)?;
+    Ok(after)
+}
+
+/// What was found, up to a number.
+#[derive(Default)]
+pub(super) struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.0.len() < MOST_TOLD {
+            self.0.push(finding);
+        }
+    }
+
+    fn done(self) -> Result<(), PlannerError> {
+        if self.0.is_empty() { Ok(()) } else { Err(PlannerError::Findings(self.0)) }
+    }
+}
+
+/// A finding about a feature as a whole.
+pub(super) fn about(number: usize, layer: &LayerId, id: i64, fault: &str, message: impl Into<String>) -> Finding {
+    Finding {
+        change: number,
+        layer: layer.to_string(),
+        id: (id > 0).then_some(id),
+        fault: fault.to_owned(),
+        property: None,
+        place: None,
+        message: message.into(),
+    }
+}
+
+/// Every feature that is not in the version expected.
+fn conflicts_of(before: &Catalog, edit: &Edit) -> Vec<Conflict> {
+    let conflict = |change: &Change| {
+        let (layer, id) = change.target();
+        let table = before.layer(layer.as_str())?.table();
+        let (expected, found) = (change.expects(), table.row_of(id).map(|row| table.version(row)));
+        (expected != found).then(|| Conflict { layer: layer.to_string(), id, expected, found })
+    };
+    edit.changes.iter().filter_map(conflict).take(MOST_TOLD).collect()
+}
+
+/// Layers that are not there, and features that are changed twice.
+fn structure(before: &Catalog, edit: &Edit, findings: &mut Findings) {
+    let mut seen = HashSet::with_capacity(edit.changes.len());
+    for (number, change) in edit.changes.iter().enumerate() {
+        let (layer, id) = change.target();
+        if before.layer(layer.as_str()).is_none() {
+            let known: Vec<&str> = before.layers().map(|state| state.layer().id.as_str()).collect();
+            let message = format!("there is no layer {layer}; there are {}", known.join(", "));
+            findings.add(about(number, layer, id, "unknown-layer", message));
+        } else if !seen.insert((layer, id)) {
+            let message = "the edit changes the feature twice: put both changes into one";
+            findings.add(about(number, layer, id, "changed-twice", message));
+        }
+    }
+}
+
+/// What is wrong with the values and the geometry of a feature.
+fn look_at((number, state): (usize, &LayerState), feature: &Feature, standard: Standard, findings: &mut Findings) {
+    let (layer, table) = (state.layer(), state.table());
+    let before = table.row_of(feature.id).map(|row| table.feature(row));
+    let wanted = layer.schema.fields.len();
+    if feature.values.len() != wanted {
+        let message = format!("{} values for {wanted} columns", feature.values.len());
+        findings.add(about(number, &layer.id, feature.id, "wrong-width", message));
+        return;
+    }
+    for unfit in unfit_values(layer, feature, before.as_ref()) {
+        // What was once stored was of its column's type; lists and limits may be younger than it.
+        if standard == Standard::Restored && unfit.fault != "wrong-type" {
+            continue;
+        }
+        let finding = about(number, &layer.id, feature.id, unfit.fault, unfit.message);
+        findings.add(Finding { property: Some(unfit.field.name.clone()), ..finding });
+    }
+    look_at_shape((number, state), feature, before.as_ref(), (standard, findings));
+}
+
+fn look_at_shape(
+    (number, state): (usize, &LayerState),
+    feature: &Feature,
+    before: Option<&FeatureRef<'_>>,
+    (standard, findings): (Standard, &mut Findings),
+) {
+    let Some(shape) = feature.shape.as_ref().map(Shape::view) else { return };
+    if before.and_then(|before| before.shape).is_some_and(|before| is_same(before, shape)) {
+        return;
+    }
+    let layer = state.layer();
+    if !holds(layer.geometry, shape) {
+        let message = format!("the layer holds {}, not a {}", plural_of(layer.geometry), shape.kind().as_str());
+        findings.add(about(number, &layer.id, feature.id, "wrong-geometry", message));
+        return;
+    }
+    for fault in faults_of(shape) {
+        if standard == Standard::Restored && !fault.kind.refuses() {
+            continue;
+        }
+        let place = fault.at.map(|at| [at.x, at.y]);
+        let at = place.map_or_else(String::new, |[x, y]| format!(", at {x:.8}, {y:.8}"));
+        let message = format!("{}{at}: correct the geometry", fault.kind.sentence());
+        let finding = about(number, &layer.id, feature.id, fault.kind.as_str(), message);
+        findings.add(Finding { place: place.filter(|place| place.iter().all(|v| v.is_finite())), ..finding });
+    }
+}
+
+/// Whether two geometries are the same to the last bit.
+pub(super) fn is_same(a: ShapeRef<'_>, b: ShapeRef<'_>) -> bool {
+    let bits = |shape: ShapeRef<'_>| shape.coords().iter().map(|at| (at.x.to_bits(), at.y.to_bits())).collect::<Vec<_>>();
+    a.kind() == b.kind()
+        && a.coords().len() == b.coords().len()
+        && a.part_count() == b.part_count()
+        && a.parts().map(|rings| rings.len()).eq(b.parts().map(|rings| rings.len()))
+        && a.rings().map(<[_]>::len).eq(b.rings().map(<[_]>::len))
+        && bits(a) == bits(b)
+}
+
+fn holds(class: GeometryClass, shape: ShapeRef<'_>) -> bool {
+    match class {
+        GeometryClass::Point => shape.kind().dimension() == 0,
+        GeometryClass::Line => shape.kind().dimension() == 1,
+        GeometryClass::Surface => shape.kind().dimension() == 2,
+        GeometryClass::Mixed => true,
+        GeometryClass::None => false,
+    }
+}
+
+const fn plural_of(class: GeometryClass) -> &'static str {
+    match class {
+        GeometryClass::Point => "points (Point, MultiPoint)",
+        GeometryClass::Line => "lines (LineString, MultiLineString)",
+        GeometryClass::Surface => "surfaces (Polygon, MultiPolygon)",
+        GeometryClass::Mixed => "geometries of any kind",
+        GeometryClass::None => "no geometry",
+    }
+}
