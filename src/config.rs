@@ -14,6 +14,10 @@ pub struct ServerConfig {
     pub base_url: String,
     /// Origins that pages elsewhere may call from; none by default.
     pub cors_origins: Vec<String>,
+    /// Whether a proxy in front speaks TLS and says from where requests come (`X-Forwarded-For`, its last hop).
+    pub behind_proxy: bool,
+    /// The certificate chain and the private key (PEM) with which the server speaks TLS itself.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// How long a client may take to send the head of a request, and be silent between two.
     pub head_time: Duration,
     /// Exports that are made at a time; a client that comes beyond is told to come again.
@@ -31,6 +35,8 @@ impl ServerConfig {
             listen,
             base_url: format!("http://{listen}"),
             cors_origins: Vec::new(),
+            behind_proxy: false,
+            tls: None,
             head_time: Duration::from_secs(30),
             max_exports: MAX_EXPORTS,
             export_patience: EXPORT_PATIENCE,

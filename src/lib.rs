@@ -24,6 +24,7 @@
 //! | mark | a pixel square in a tile that stands for features too small to draw, and says how many |
 //! | queryable, sortable | what a filter, an order may name |
 //! | edit | one change of the workspace: all of it or nothing |
+//! | role, right, row rule | what somebody may do; which layers; which rows, as a filter |
 //! | catalog | the picture of all layers that answers are read from |
 
 pub mod ground;
@@ -37,6 +38,8 @@ pub mod catalog;
 pub mod gpkg;
 
 pub mod store;
+
+pub mod people;
 
 pub mod formats;
 

@@ -19,7 +19,7 @@ impl Collection {
         let found = catalog.layer(id).cloned();
         let layer = match found {
             Some(layer) => layer,
-            None => return Err(state.no_layer(&catalog, id).await),
+            None => return Err(state.no_layer(asked, &catalog, id).await),
         };
         Ok(Self { catalog, state: layer })
     }

@@ -15,9 +15,11 @@ use axum::{
 use super::{
     AppState,
     error::ApiError,
+    gate::{self, Gate, Shown},
     html::{Reader, Told},
+    links,
     picture::{AS_OF, AsOf},
-    protocol,
+    protocol, session,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,15 +37,35 @@ fn next_id() -> String {
     format!("{start:x}-{:x}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Gives the request an id, logs it once, writes problem documents and the headers of safety.
+/// Gives the request an id, logs it once, lets it in, writes problem documents and the headers of safety.
 pub(super) async fn attend(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let Some(gate) = state.gate.clone() else { return answer(&state, request, next, None).await };
+    // Before anything else reads the address.
+    let shown = gate.take(&mut request);
+    let token = shown.in_address.clone();
+    links::carrying(token, answer(&state, request, next, Some((&gate, shown)))).await
+}
+
+async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option<(&Gate, Shown)>) -> Response {
     let id = next_id();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let reader = Reader::of(&state.config.base_url, request.method(), request.uri(), request.headers());
     let as_of = AsOf::default();
     request.extensions_mut().insert(as_of.clone());
     let start = Instant::now();
-    let mut response = protocol::conform(request, next).await;
+    let admitted = gate.as_ref().map(|(gate, shown)| gate.admit(&request, shown));
+    if let (Some((_, shown)), Some(Ok(access))) = (&gate, &admitted) {
+        request.extensions_mut().insert(shown.came_from());
+        request.extensions_mut().insert(access.clone());
+    }
+    let access = admitted.as_ref().and_then(|admitted| admitted.as_ref().ok()).cloned();
+    let mut response = match admitted {
+        Some(Err(refusal)) => match reader.as_ref().filter(|_| refusal.code() == "sign-in-required") {
+            Some(_) => session::to_sign_in(&state.config.base_url, request.uri()),
+            None => refusal.into_response(),
+        },
+        None | Some(Ok(_)) => protocol::conform(request, next).await,
+    };
     let problem = problem_of(&mut response);
     if let Some(error) = &problem {
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -63,6 +85,10 @@ pub(super) async fn attend(State(state): State<AppState>, mut request: Request, 
     add_headers(&mut response, &id);
     if let Some(seq) = as_of.header() {
         response.headers_mut().insert(AS_OF, seq);
+    }
+    if let Some((gate, shown)) = &gate {
+        gate::keep_apart(&mut response, access.as_ref());
+        gate.record(shown, &method, access.as_ref(), (status, code));
     }
     response
 }

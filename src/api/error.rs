@@ -7,6 +7,8 @@ use axum::{
 };
 use serde::Serialize;
 
+use crate::people::PeopleError;
+
 /// An error as the client sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
@@ -88,6 +90,48 @@ impl ApiError {
         Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None }
     }
 
+    /// An error of some status.
+    fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), parameter: None, inside: None }
+    }
+
+    /// 401: whoever asks has to say who they are.
+    pub(crate) fn sign_in_required() -> Self {
+        let detail = "sign in, or send a token: Authorization: Bearer TOKEN, or token=TOKEN in the address";
+        Self::refused(StatusCode::UNAUTHORIZED, "sign-in-required", detail)
+    }
+
+    /// 401: what was shown is not good.
+    pub(crate) fn bad_credentials(detail: impl Into<String>) -> Self {
+        Self::refused(StatusCode::UNAUTHORIZED, "bad-credentials", detail)
+    }
+
+    /// 403: the one who asks may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::refused(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 409: it cannot be done as things are.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::refused(StatusCode::CONFLICT, "conflict", detail)
+    }
+
+    /// 415: the body is of another kind.
+    pub(crate) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// 421: asked by a name that is not the server's.
+    pub(crate) fn misdirected(detail: impl Into<String>) -> Self {
+        Self::refused(StatusCode::MISDIRECTED_REQUEST, "misdirected", detail)
+    }
+
+    /// 429: too many tries to sign in.
+    pub(crate) fn too_many_tries(after: std::time::Duration) -> Self {
+        let detail = format!("too many tries to sign in: come again in {} seconds", after.as_secs() + 1);
+        Self::refused(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", detail)
+    }
+
     /// What the log shall hold beside status and code.
     pub(crate) fn inside(&self) -> Option<&str> {
         self.inside.as_deref()
@@ -129,7 +173,32 @@ impl ApiError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("300"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"mutu\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            _ => {}
+        }
         response
+    }
+}
+
+impl From<PeopleError> for ApiError {
+    fn from(error: PeopleError) -> Self {
+        let (status, code) = match &error {
+            PeopleError::Nobody(_) | PeopleError::NoToken(_) => (StatusCode::NOT_FOUND, "not-found"),
+            PeopleError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            PeopleError::BadName { .. }
+            | PeopleError::BadPassword(_)
+            | PeopleError::UnknownRole(_)
+            | PeopleError::BadRights(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+            _ => return Self::internal(error),
+        };
+        Self::refused(status, code, error.to_string())
     }
 }
 

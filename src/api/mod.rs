@@ -11,9 +11,11 @@ mod crs;
 mod embed;
 mod error;
 mod export;
+mod gate;
 mod health;
 mod html;
 mod knowledge;
+mod links;
 mod negotiate;
 mod ogc;
 mod openapi;
@@ -22,16 +24,23 @@ mod protocol;
 mod query;
 mod sending;
 mod serving;
+mod session;
+mod sight;
 mod spatial;
 mod statistics;
 mod tile_cache;
+mod tls;
+mod users;
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, patch, post},
+};
 use tokio::sync::Semaphore;
 use tower::util::MapResponseLayer;
 use tower_http::{
@@ -43,9 +52,10 @@ use tower_http::{
     cors::{CorsLayer, ExposeHeaders},
 };
 
-use crate::{config::ServerConfig, planner::Planner};
+use crate::{config::ServerConfig, people::People, planner::Planner};
 
 pub use serving::serve;
+pub use tls::{TlsError, check as check_tls};
 
 /// What every handler can reach.
 #[derive(Debug, Clone)]
@@ -60,6 +70,10 @@ pub struct AppState {
     exports: sending::Slots,
     /// Turns of heavy work.
     turns: Arc<Semaphore>,
+    /// Layers as those see them who may not see everything.
+    views: Arc<sight::Views>,
+    /// The door, where there are people; without it everything is allowed.
+    gate: Option<Arc<gate::Gate>>,
 }
 
 impl AppState {
@@ -72,9 +86,16 @@ impl AppState {
         // As many again as there are processors: one waits for memory while another computes.
         let turns = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let turns = Arc::new(Semaphore::new(turns));
-        let pasts = Arc::default();
         let (config, start) = (Arc::new(config), RandomState::new().hash_one(0));
-        Self { planner, config, start, tiles, feed, pasts, exports, turns }
+        let (pasts, views) = (Arc::default(), Arc::default());
+        Self { planner, config, start, tiles, feed, pasts, exports, turns, views, gate: None }
+    }
+
+    /// The state of a server that lets in whom its people's file knows.
+    #[must_use]
+    pub fn with_people(planner: Arc<Planner>, config: ServerConfig, people: Arc<People>) -> Self {
+        let gate = Some(Arc::new(gate::Gate::new(people, &config)));
+        Self { gate, ..Self::new(planner, config) }
     }
 
     /// How many exports are being written or sent.
@@ -90,17 +111,13 @@ impl AppState {
         work: impl FnOnce() -> Result<T, error::ApiError> + Send + 'static,
     ) -> Result<T, error::ApiError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(error::ApiError::internal)?;
+        let work = links::carried_along(work);
         let work = move || {
             let done = work();
             drop(turn);
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(error::ApiError::internal)?
-    }
-
-    /// An absolute link to a path of this server.
-    fn link(&self, path: &str) -> String {
-        format!("{}{path}", self.config.base_url)
     }
 }
 
@@ -141,6 +158,16 @@ pub fn router(state: AppState) -> Router {
         .route("/facts", get(knowledge::list_facts))
         .route("/health/live", get(health::read_live))
         .route("/health/ready", get(health::read_ready))
+        // people
+        .route("/session", get(session::read_session).post(session::begin_session).delete(session::end_session))
+        .route("/session/password", post(session::change_password))
+        .route("/sign-in", get(session::read_sign_in))
+        .route("/sign-out", post(session::sign_out))
+        .route("/users", get(users::list_users).post(users::create_user))
+        .route("/users/{name}", patch(users::update_user).delete(users::delete_user))
+        .route("/tokens", get(users::list_tokens).post(users::create_token))
+        .route("/tokens/{id}", axum::routing::delete(users::delete_token))
+        .route("/audit", get(users::list_audit))
         // the page
         .route("/assets/{*path}", get(embed::read_asset))
         .route("/icon.svg", get(embed::read_icon))

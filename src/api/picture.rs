@@ -29,6 +29,7 @@ use super::{
     AppState,
     error::ApiError,
     query::{Asked, Parameter},
+    sight::Sight,
 };
 
 /// The moment that an answer is about.
@@ -110,7 +111,7 @@ impl AppState {
             Some(when) => self.past(present, when).await?,
         };
         asked.as_of.say(catalog.seq());
-        Ok(catalog)
+        self.as_seen(catalog, &asked.access).await
     }
 
     /// The picture of a moment.
@@ -132,10 +133,13 @@ impl AppState {
     }
 
     /// The refusal of a layer that a picture does not have: where it came later, it says when its record begins.
-    pub(super) async fn no_layer(&self, catalog: &Catalog, id: &str) -> ApiError {
+    pub(super) async fn no_layer(&self, asked: &Asked, catalog: &Catalog, id: &str) -> ApiError {
         let ids: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
         let known = if ids.is_empty() { "no layers".to_owned() } else { ids.join(", ") };
-        if catalog.as_of().is_none() || self.planner.read().layer(id).is_none() {
+        // Nobody learns of a layer that they may not read when it came.
+        let present = self.planner.read();
+        let is_there = present.layer(id).is_some_and(|now| Sight::of(&asked.access).shows_layer(&now.layer().id));
+        if catalog.as_of().is_none() || !is_there {
             return ApiError::not_found(format!("there is no layer {id:?}; there are {known}"));
         }
         let (planner, layer) = (Arc::clone(&self.planner), id.to_owned());

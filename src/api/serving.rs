@@ -3,22 +3,29 @@
 //! A client may be slow or hostile; what it can hold is bounded: a number of connections, the size of a request's
 //! head and the time to send it, and the time in which an answer must move at all.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+    time::timeout,
+};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use super::{AppState, router};
+use super::{AppState, gate::Peer, router, tls};
 
 /// Requests under way may take so long to end once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+/// A client has so long to agree on keys.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// An answer of which the client takes nothing for so long is given up.
 const STALLED: Duration = Duration::from_mins(1);
 /// Connections at once; further ones wait to be accepted.
@@ -30,7 +37,7 @@ const LONGEST_HEAD: usize = 256 * 1024;
 /// seconds: a client that says nothing must not keep the server alive.
 ///
 /// # Errors
-/// What the operating system says where it cannot accept connections at all.
+/// What the operating system says where it cannot accept connections at all, and what is wrong with the certificate or key.
 pub async fn serve(
     listener: TcpListener,
     state: AppState,
@@ -38,6 +45,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let head_time = state.config.head_time;
     let feed = Arc::clone(&state.feed);
+    let tls = tls::acceptor(&state.config).map_err(std::io::Error::other)?;
     let app = router(state);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -51,8 +59,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) if is_of_one_client(&error) => continue,
             Err(error) => {
                 // Out of file descriptors, mostly: others will end.
@@ -63,19 +71,21 @@ pub async fn serve(
         };
         // Without it an answer's last packet may wait 40 ms for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(STALLED));
-        let app = app.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(app.clone(), request));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_time)
-            .max_buf_size(LONGEST_HEAD)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
-        let watched = graceful.watch(connection);
+        let (app, watcher, tls) = (app.clone(), graceful.watcher(), tls.clone());
         tokio::spawn(async move {
+            let ended = match tls {
+                None => attend(stream, (app, peer), head_time, watcher).await,
+                Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => attend(stream, (app, peer), head_time, watcher).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "handshake");
+                        Ok(())
+                    }
+                    Err(_) => Ok(()),
+                },
+            };
             // What goes wrong on a connection is between the client and its network.
-            if let Err(error) = watched.await {
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection");
             }
             drop(place);
@@ -91,7 +101,30 @@ pub async fn serve(
     Ok(())
 }
 
-async fn answer(app: Router, request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+/// Answers the requests of one connection until it ends.
+async fn attend<S: AsyncRead + AsyncWrite + Send + 'static>(
+    stream: S,
+    (app, peer): (Router, SocketAddr),
+    head_time: Duration,
+    watcher: Watcher,
+) -> Result<(), hyper::Error> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(STALLED));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(app.clone(), peer, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_time)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    watcher.watch(connection).await
+}
+
+async fn answer(
+    app: Router,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<axum::response::Response, Infallible> {
+    request.extensions_mut().insert(Peer(peer));
     app.oneshot(request.map(axum::body::Body::new)).await
 }
 

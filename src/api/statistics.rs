@@ -86,8 +86,8 @@ pub(super) async fn read_statistics(
     if let Some(tidied) = view.as_ref().and_then(|view| html::tidied(view, &query)) {
         return Ok(tidied);
     }
-    // Zones come from other layers: any edit may change the answer.
-    let tag = weak_tag((state.start, collection.catalog.seq(), &layer, asked.uri.query(), wanted.media_type, lang));
+    // Zones come from other layers: any edit may change the answer, and whatever else its reader sees of them.
+    let tag = weak_tag((state.start, collection.catalog.picture(), &layer, asked.uri.query(), wanted.media_type, lang));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }

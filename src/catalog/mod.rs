@@ -8,6 +8,7 @@ mod past;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +25,7 @@ use crate::{
         schema::{FieldType, LayerId},
     },
     engine::{
+        filter::Selection,
         overlay::{Overlaps, Zones, ZonesError},
         table::{Row, Segment, SegmentBuilder, Table, TableError},
     },
@@ -187,6 +189,15 @@ impl LayerState {
         })
     }
 
+    /// The layer as somebody sees it who may see some of its features only: the others are as if they were not there.
+    /// Shares the segments; what is measured of the whole is measured anew.
+    #[must_use]
+    pub fn showing(&self, visible: &Selection) -> Self {
+        let hidden: Vec<Row> = self.table.rows().filter(|row| !visible.contains(*row)).collect();
+        let table = self.table.with_last(self.table.segments().len(), None, &hidden);
+        Self::new(self.layer.clone(), self.grid.clone(), table, self.settled)
+    }
+
     /// The layer after some of its features became others.
     fn after(&self, changes: &BTreeMap<i64, Option<&Feature>>, seq: i64) -> Result<Self, CatalogError> {
         let last = self.table.segments().get(self.settled).filter(|last| last.len() < FULL_SEGMENT);
@@ -262,6 +273,22 @@ impl Catalog {
     #[must_use]
     pub fn layer(&self, id: &str) -> Option<&Arc<LayerState>> {
         self.layers.get(&id.parse::<LayerId>().ok()?)
+    }
+
+    /// A number that differs between pictures of the workspace that differ in any layer, in this process.
+    #[must_use]
+    pub fn picture(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.layers().for_each(|state| (state.layer.id.as_str(), state.picture).hash(&mut hasher));
+        self.seq.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The catalog with some layers shown otherwise, and without those that are not shown at all.
+    #[must_use]
+    pub fn showing(&self, shown: &BTreeMap<LayerId, Arc<LayerState>>) -> Self {
+        let order = self.order.iter().filter(|id| shown.contains_key(*id)).cloned().collect();
+        Self { seq: self.seq, layers: shown.clone(), order, as_of: self.as_of }
     }
 
     /// The catalog after an edit that was stored as number `seq`.

@@ -176,7 +176,8 @@ pub struct Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = |version: Option<i64>| version.map_or_else(|| "no such feature".to_owned(), |v| format!("version {v}"));
+        let said =
+            |version: Option<i64>| version.map_or_else(|| "no such feature".to_owned(), |v| format!("version {v}"));
         let (expected, found) = (said(self.expected), said(self.found));
         write!(f, "feature {} of {}: the edit expects {expected}, the workspace has {found}", self.id, self.layer)
     }

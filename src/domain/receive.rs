@@ -67,8 +67,8 @@ pub enum Form {
 /// # Errors
 /// All that is wrong with it; a text that is no JSON object has the fault `not-json`.
 pub fn read_feature(text: &str, layer: &Layer, form: Form) -> Result<Received, Vec<Wrong>> {
-    let members: Pairs<'_> =
-        serde_json::from_str(text).map_err(|error| vec![Wrong::new("not-json", format!("the body is no JSON object: {error}"))])?;
+    let members: Pairs<'_> = serde_json::from_str(text)
+        .map_err(|error| vec![Wrong::new("not-json", format!("the body is no JSON object: {error}"))])?;
     let mut reading = Reading { layer, wrong: Vec::new() };
     let received = reading.members(&members, form);
     if reading.wrong.is_empty() { Ok(received) } else { Err(reading.wrong) }
@@ -155,7 +155,8 @@ impl Reading<'_> {
             return;
         }
         let known: Vec<&str> = self.layer.schema.fields.iter().map(|field| field.name.as_str()).collect();
-        let derived: Vec<&str> = Derived::ALL.iter().filter(|d| self.layer.derived(d.name()).is_some()).map(|d| d.name()).collect();
+        let derived: Vec<&str> =
+            Derived::ALL.iter().filter(|d| self.layer.derived(d.name()).is_some()).map(|d| d.name()).collect();
         let mut message = format!("the layer has no such property: it has {}", known.join(", "));
         if !derived.is_empty() {
             message.push_str(&format!("; and, read only, {}", derived.join(", ")));
@@ -178,9 +179,9 @@ fn value_of(field: &Field, raw: &RawValue) -> Result<Value, String> {
     let string = || serde_json::from_str::<Text<'_>>(text).map_err(|error| error.to_string());
     match field.kind {
         FieldType::Boolean if matches!(first, b't' | b'f') => Ok(Value::Boolean(first == b't')),
-        FieldType::Integer if is_number => whole_number(text).map(Value::Integer).ok_or_else(|| {
-            format!("{} is no whole number of 64 bits", shown())
-        }),
+        FieldType::Integer if is_number => {
+            whole_number(text).map(Value::Integer).ok_or_else(|| format!("{} is no whole number of 64 bits", shown()))
+        }
         FieldType::Real if is_number => match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Value::Real(number)),
             _ => Err(format!("{} is beyond the range of numbers", shown())),
@@ -230,7 +231,8 @@ fn shape_of(raw: &RawValue, form: Form) -> Result<Option<Shape>, Wrong> {
     if raw.get() == "null" {
         return Ok(None);
     }
-    let members: Pairs<'_> = serde_json::from_str(raw.get()).map_err(|error| wrong(format!("the geometry: {error}")))?;
+    let members: Pairs<'_> =
+        serde_json::from_str(raw.get()).map_err(|error| wrong(format!("the geometry: {error}")))?;
     let mut kind = match form {
         Form::Patch(Some(current)) => Some(current),
         _ => None,

@@ -188,7 +188,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         ("/collections/parcels/items?filter=status%20=", "filter"),
         ("/collections/parcels/items?filter=nix%20=%201", "filter"),
         ("/collections/parcels/items?filter=far%20=%20'a'", "filter"),
-        ("/collections/parcels/items?token=x", "token"),
+        ("/collections/parcels/items?next=x", "next"),
         ("/collections/parcels/items?sortby=nix", "sortby"),
         ("/collections/parcels/items?sortby=", "sortby"),
         ("/collections/parcels/items?sortby=town,-town", "sortby"),

@@ -82,8 +82,8 @@ fn next_of(page: &Value) -> Option<String> {
 #[test]
 fn a_token_belongs_to_its_question_and_is_refused_elsewhere() {
     let next = next_of(&json_of("/collections/parcels/items?limit=7&town=址山镇&sortby=area_m2")).unwrap();
-    let token = next.split("token=").nth(1).unwrap().split('&').next().unwrap();
-    let with = |question: &str| get(&format!("/collections/parcels/items?{question}&token={token}"));
+    let token = next.split("next=").nth(1).unwrap().split('&').next().unwrap();
+    let with = |question: &str| get(&format!("/collections/parcels/items?{question}&next={token}"));
     // Another limit, other properties, another CRS: the same question.
     assert_eq!(with("town=址山镇&sortby=area_m2&limit=3&properties=town").status, StatusCode::OK);
     assert_eq!(with("sortby=area_m2&town=址山镇").status, StatusCode::OK);
@@ -94,10 +94,10 @@ fn a_token_belongs_to_its_question_and_is_refused_elsewhere() {
         with("town=址山镇"),
         with("town=址山镇&sortby=-area_m2"),
         with("town=址山镇&sortby=area_m2&bbox=112,22,113,23"),
-        get(&format!("/collections/parcels/items?town=址山镇&sortby=area_m2&token={changed}")),
-        get(&format!("/collections/supply/items?town=址山镇&sortby=area_m2&token={token}")),
-        get("/collections/parcels/items?token="),
-        get(&format!("/collections/parcels/items?token={}", "ab".repeat(3000))),
+        get(&format!("/collections/parcels/items?town=址山镇&sortby=area_m2&next={changed}")),
+        get(&format!("/collections/supply/items?town=址山镇&sortby=area_m2&next={token}")),
+        get("/collections/parcels/items?next="),
+        get(&format!("/collections/parcels/items?next={}", "ab".repeat(3000))),
     ];
     for answer in refused {
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::BAD_REQUEST, &Value::from("bad-token")));
@@ -318,7 +318,7 @@ fn items_asked_for_as_a_file_are_all_of_them_and_no_page() {
             assert_eq!((lines(&answer), matched), (rows + 1, total), "{path}");
         }
     }
-    for name in ["sortby=town", "properties=town", "token=00"] {
+    for name in ["sortby=town", "properties=town", "next=00"] {
         let refused = get(&format!("/collections/parcels/items?f=csv&{name}"));
         assert_eq!((refused.status, &refused.json()["code"]), (StatusCode::BAD_REQUEST, &Value::from("not-of-files")));
     }

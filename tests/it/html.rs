@@ -490,7 +490,7 @@ fn every_link_of_the_pages_leads_somewhere() {
             let Some(href) = attribute(&tag, "href").filter(|href| href.starts_with('/')) else { continue };
             let href = unescaped(href.split('#').next().unwrap());
             items += usize::from(href.contains("/items/"));
-            let is_alike = href.contains("/items/") && items > 1 || href.contains("token=") || href.contains("sortby=");
+            let is_alike = href.contains("/items/") && items > 1 || href.contains("next=") || href.contains("sortby=");
             if !is_alike && seen.len() < 260 && seen.insert(href.clone()) {
                 waiting.push_back(href);
             }

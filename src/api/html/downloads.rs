@@ -19,7 +19,7 @@ const FILES: [Offer; 6] = [
     ("FlatGeobuf", "flatgeobuf", None),
 ];
 /// What a page is asked and a file is not.
-const NOT_OF_FILES: [&str; 7] = ["f", "lang", "limit", "token", "sortby", "properties", "crs"];
+const NOT_OF_FILES: [&str; 7] = ["f", "lang", "limit", "next", "sortby", "properties", "crs"];
 
 /// All features of the layer, or all that match the page's conditions, as files.
 pub(super) fn downloads(view: &View, layer: &Layer) -> Markup {

@@ -10,6 +10,7 @@ use super::{
     super::{
         AppState,
         collection::Collection,
+        links,
         negotiate::{HTML, Representation},
         picture::DATETIME,
         query::{Asked, Query},
@@ -28,6 +29,8 @@ pub(in super::super) struct View {
     base_url: String,
     path: String,
     query: Query,
+    /// The token that links carry on.
+    token: Option<std::sync::Arc<str>>,
 }
 
 /// A step of the way to a page: its title and path.
@@ -54,11 +57,11 @@ impl View {
         Self::of_parts(&state.config.base_url, asked.uri.path(), query.clone(), lang)
     }
 
-    pub(super) fn of_parts(base_url: &str, path: &str, query: Query, lang: Lang) -> Self {
+    pub(in super::super) fn of_parts(base_url: &str, path: &str, query: Query, lang: Lang) -> Self {
         let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
         let root = after_scheme.split_once('/').map_or(String::new(), |(_, path)| format!("/{path}"));
         let root = root.trim_end_matches('/').to_owned();
-        Self { lang, root, base_url: base_url.to_owned(), path: path.to_owned(), query }
+        Self { lang, root, base_url: base_url.to_owned(), path: path.to_owned(), query, token: links::current() }
     }
 
     /// One of two texts, by language.
@@ -73,12 +76,22 @@ impl View {
 
     /// A link to a path of this server; it keeps a language that was chosen, and the moment that is asked about.
     pub(super) fn href(&self, path: &str) -> String {
-        self.with_lang(self.with_moment(format!("{}{path}", self.root)))
+        self.kept(self.with_lang(self.with_moment(format!("{}{path}", self.root))))
+    }
+
+    fn kept(&self, link: String) -> String {
+        links::with_token(link, self.token.as_deref())
+    }
+
+    /// What a form has to send beside its fields: the token, which its address would lose.
+    pub(super) fn hidden(&self) -> Markup {
+        let token = self.token.as_deref().map(|token| percent_encoding::percent_decode_str(token).decode_utf8_lossy());
+        html! { @if let Some(token) = token { input type="hidden" name="token" value=(token); } }
     }
 
     /// A link as [`Self::href`], to be followed in whichever representation the path itself names.
-    pub(super) fn file(&self, path: &str) -> String {
-        format!("{}{path}", self.root)
+    pub(in super::super) fn file(&self, path: &str) -> String {
+        self.kept(format!("{}{path}", self.root))
     }
 
     /// The link within this server that an absolute address names; `None` for one elsewhere.
@@ -91,17 +104,21 @@ impl View {
 
     /// The address by which programs elsewhere reach a path.
     pub(super) fn address(&self, path: &str) -> String {
-        format!("{}{path}", self.base_url)
+        self.kept(format!("{}{path}", self.base_url))
     }
 
     /// A link to this resource with some parameters set or left out.
     pub(in super::super) fn here(&self, changes: &[(&str, Option<&str>)]) -> String {
         let query = self.query.with(changes);
-        if query.is_empty() { self.action() } else { format!("{}?{query}", self.action()) }
+        self.kept(if query.is_empty() { self.place() } else { format!("{}?{query}", self.place()) })
     }
 
     /// Where a form about this resource goes.
     pub(super) fn action(&self) -> String {
+        self.kept(self.place())
+    }
+
+    fn place(&self) -> String {
         format!("{}{}", self.root, self.path)
     }
 

@@ -182,47 +182,48 @@ fn coordinates(view: &View, page: &ItemPage<'_>, shape: Option<ShapeRef<'_>>) ->
     let [first, second] = axes(view.lang, page.crs);
     let listed = listed(view.lang, &shape);
     Ok(html! {
-        details.vertices open[asked] {
-            summary {
-                (view.say("界址点坐标", "Coordinates")) "（" (count(shape.coords().len())) "）"
-            }
-            form method="get" action=(view.action()) {
-                (hidden(view.query(), &["crs"]))
-                label.wide { span { (view.say("坐标系", "CRS")) }
-                    select name="crs" { @for uri in offered(&page.collection.state) {
-                        option value=(uri) selected[uri == page.crs.uri()] { (crs_title(&uri)) }
-                    } }
+            details.vertices open[asked] {
+                summary {
+                    (view.say("界址点坐标", "Coordinates")) "（" (count(shape.coords().len())) "）"
                 }
-                div.send { button type="submit" { (view.say("换算", "Convert")) } }
-            }
-            div.scroll role="region" tabindex="0" aria-label=(view.say("界址点坐标，可滚动", "Coordinates, scrollable")) {
-                table {
-                    thead { tr {
-                        th scope="col" { (view.say("环", "Ring")) }
-                        th.num scope="col" { (view.say("点号", "No.")) }
-                        th.num scope="col" { (first) }
-                        th.num scope="col" { (second) }
-                    } }
-                    tbody {
-                        @for (name, place, at) in &listed {
-                            tr {
-                                td { (name) }
-                                td.num { (place) }
-                                td.num { (number(at.x)) }
-                                td.num { (number(at.y)) }
+                form method="get" action=(view.action()) {
+    (view.hidden())
+                    (hidden(view.query(), &["crs"]))
+                    label.wide { span { (view.say("坐标系", "CRS")) }
+                        select name="crs" { @for uri in offered(&page.collection.state) {
+                            option value=(uri) selected[uri == page.crs.uri()] { (crs_title(&uri)) }
+                        } }
+                    }
+                    div.send { button type="submit" { (view.say("换算", "Convert")) } }
+                }
+                div.scroll role="region" tabindex="0" aria-label=(view.say("界址点坐标，可滚动", "Coordinates, scrollable")) {
+                    table {
+                        thead { tr {
+                            th scope="col" { (view.say("环", "Ring")) }
+                            th.num scope="col" { (view.say("点号", "No.")) }
+                            th.num scope="col" { (first) }
+                            th.num scope="col" { (second) }
+                        } }
+                        tbody {
+                            @for (name, place, at) in &listed {
+                                tr {
+                                    td { (name) }
+                                    td.num { (place) }
+                                    td.num { (number(at.x)) }
+                                    td.num { (number(at.y)) }
+                                }
                             }
                         }
                     }
                 }
-            }
-            @if shape.coords().len() > listed.len() {
-                p.small {
-                    (view.say("只列出前 ", "Only the first ")) (count(MOST_LISTED)) (view.say(" 点；全部见 ", " are listed; all are in the "))
-                    a href=(view.here(&[("f", Some("json"))])) { "GeoJSON" }
+                @if shape.coords().len() > listed.len() {
+                    p.small {
+                        (view.say("只列出前 ", "Only the first ")) (count(MOST_LISTED)) (view.say(" 点；全部见 ", " are listed; all are in the "))
+                        a href=(view.here(&[("f", Some("json"))])) { "GeoJSON" }
+                    }
                 }
             }
-        }
-    })
+        })
 }
 
 /// The first vertices: ring, number in the ring, position.

@@ -60,8 +60,8 @@ pub(in super::super) fn items_page(view: &View, page: &ItemsPage<'_>) -> Respons
         (form(view, layer))
         p.counts role="status" {
             (matched(view, page))
-            @if view.query().value("token").is_some() {
-                " " a href=(view.here(&[("token", None)])) { (view.say("回到第一页", "First page")) }
+            @if view.query().value("next").is_some() {
+                " " a href=(view.here(&[("next", None)])) { (view.say("回到第一页", "First page")) }
             }
             @if let Some(token) = &page.next { " " (next_link(view, token)) }
         }
@@ -117,21 +117,22 @@ fn matched(view: &View, page: &ItemsPage<'_>) -> Markup {
 }
 
 fn next_link(view: &View, token: &str) -> Markup {
-    html! { a.next rel="next" href=(view.here(&[("token", Some(token))])) { (view.say("下一页 →", "Next page →")) } }
+    html! { a.next rel="next" href=(view.here(&[("next", Some(token))])) { (view.say("下一页 →", "Next page →")) } }
 }
 
 /// Which features, in which order, how many: a form that needs no script.
 fn form(view: &View, layer: &Layer) -> Markup {
     let query = view.query();
     let is_asked =
-        query.pairs().any(|(name, _)| !["f", "lang", "token", "limit", "sortby", "crs", "properties"].contains(&name));
+        query.pairs().any(|(name, _)| !["f", "lang", "next", "limit", "sortby", "crs", "properties"].contains(&name));
     let coded = coded(layer);
-    let mut own = vec!["filter", "bbox", "sortby", "limit", "token", "datetime"];
+    let mut own = vec!["filter", "bbox", "sortby", "limit", "next", "datetime"];
     own.extend(coded.iter().map(|field| field.name.as_str()));
     html! {
         details.ask open[is_asked] {
             summary { (view.say("筛选与排序", "Filter and sort")) }
             form method="get" action=(view.action()) {
+                (view.hidden())
                 (hidden(query, &own))
                 @for field in coded { (choice(view, field)) }
                 label.wide { span { (view.say("筛选条件（CQL2）", "Filter (CQL2)")) }
@@ -160,7 +161,7 @@ fn form(view: &View, layer: &Layer) -> Markup {
 /// Columns whose code list is short enough to choose from.
 fn coded(layer: &Layer) -> Vec<&Field> {
     let is_free = |name: &str| {
-        !["f", "lang", "filter", "bbox", "sortby", "limit", "token", "crs", "properties", "datetime"].contains(&name)
+        !["f", "lang", "filter", "bbox", "sortby", "limit", "next", "crs", "properties", "datetime"].contains(&name)
     };
     let fields = layer.schema.fields.iter();
     fields.filter(|field| (1..=MOST_CHOICES).contains(&field.codes.len()) && is_free(&field.name)).collect()
@@ -238,7 +239,7 @@ fn sorting_head(view: &View, name: &str, title: &Markup, is_number: bool) -> Mar
     };
     html! {
         th scope="col" .num[is_number] aria-sort=[state] {
-            a href=(view.here(&[("sortby", next), ("token", None)])) { (title) }
+            a href=(view.here(&[("sortby", next), ("next", None)])) { (title) }
             @if state.is_some() { span aria-hidden="true" { " " (mark) } }
         }
     }

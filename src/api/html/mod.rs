@@ -19,6 +19,7 @@ mod knowledge;
 mod lang;
 mod map;
 mod problem;
+mod sign_in;
 mod statistics;
 mod tree;
 mod values;
@@ -37,6 +38,7 @@ pub(super) use items::{ItemsPage, PAGE_LIMIT, PAGE_MAX, items_page};
 pub(super) use knowledge::{facts_page, targets_page};
 pub(super) use lang::{LANG, Lang};
 pub(super) use problem::{Reader, Told};
+pub(super) use sign_in::{SignInPage, sign_in_page};
 pub(super) use statistics::statistics_page;
 pub(super) use tree::document_page;
 

@@ -66,25 +66,26 @@ impl Reader {
         };
         let given: Vec<(&str, &str)> = view.query().pairs().collect();
         let body = html! {
-            p.lead { (advice) }
-            p.problem role="alert" lang="en" {
-                @if let Some(parameter) = told.parameter { code { bdi { (parameter) } } " — " }
-                bdi { (told.detail) }
-            }
-            @if status == StatusCode::BAD_REQUEST && !given.is_empty() {
-                form.ask method="get" action=(view.action()) {
-                    @for (name, value) in &given {
-                        label.wide { span { code { bdi { (name) } } } input type="text" name=(name) value=(value) aria-invalid=[(told.parameter == Some(*name)).then_some("true")]; }
+                    p.lead { (advice) }
+                    p.problem role="alert" lang="en" {
+                        @if let Some(parameter) = told.parameter { code { bdi { (parameter) } } " — " }
+                        bdi { (told.detail) }
                     }
-                    div.send {
-                        button type="submit" { (view.say("再试", "Try again")) }
-                        a href=(view.action()) { (view.say("去掉全部参数", "Without parameters")) }
+                    @if status == StatusCode::BAD_REQUEST && !given.is_empty() {
+                        form.ask method="get" action=(view.action()) {
+        (view.hidden())
+                            @for (name, value) in &given {
+                                label.wide { span { code { bdi { (name) } } } input type="text" name=(name) value=(value) aria-invalid=[(told.parameter == Some(*name)).then_some("true")]; }
+                            }
+                            div.send {
+                                button type="submit" { (view.say("再试", "Try again")) }
+                                a href=(view.action()) { (view.say("去掉全部参数", "Without parameters")) }
+                            }
+                        }
                     }
-                }
-            }
-            p { a href=(view.href("/collections")) { (view.say("回到图层列表", "To the list of layers")) } }
-            p.small { (view.say("代码 ", "code ")) code { (told.code) } " · " (view.say("请求号 ", "request ")) code { (told.request_id) } }
-        };
+                    p { a href=(view.href("/collections")) { (view.say("回到图层列表", "To the list of layers")) } }
+                    p.small { (view.say("代码 ", "code ")) code { (told.code) } " · " (view.say("请求号 ", "request ")) code { (told.request_id) } }
+                };
         let page = Page { title: title.to_owned(), crumbs: Vec::new(), offered: &[], badge: None, step: None, body };
         let mut response = view.answer(&page);
         *response.status_mut() = status;

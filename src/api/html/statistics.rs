@@ -93,6 +93,7 @@ fn form(view: &View, collection: &Collection) -> Markup {
     let nothing = view.say("不分组", "no groups");
     html! {
         form.ask method="get" action=(view.action()) {
+            (view.hidden())
             (hidden(view.query(), &["group-by", "within", "unit", "basis", "filter", "datetime"]))
             (choice(view, "group-by", view.say("分组依据", "Group by"), Some(nothing), &properties))
             (choice(view, "within", view.say("按区域切分", "Cut by zones"), Some(view.say("不切分", "no zones")), &zones))

@@ -72,15 +72,15 @@ const SORTBY: Parameter = Parameter {
     schema: r#"{"type":"array","items":{"type":"string","pattern":"[+-]?.+"},"maxItems":8}"#,
 };
 
-const TOKEN: Parameter = Parameter {
-    name: "token",
+const NEXT: Parameter = Parameter {
+    name: "next",
     about: "Where the page before ended. Follow the next link instead of making it up.",
     schema: r#"{"type":"string"}"#,
 };
 
 /// Parameters of the items of a layer.
 pub(in super::super) const ITEMS_PARAMETERS: &[Parameter] =
-    &[F_PAGE, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, TOKEN];
+    &[F_PAGE, LANG, LIMIT, BBOX, BBOX_CRS, CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, SORTBY, PROPERTIES, NEXT];
 /// Parameters of one item.
 pub(in super::super) const ITEM_PARAMETERS: &[Parameter] = &[F_ITEMS, LANG, CRS, PROPERTIES, DATETIME];
 
@@ -163,7 +163,7 @@ async fn as_file(
     asked: &Asked,
     wanted: &Representation,
 ) -> Result<Response, ApiError> {
-    for name in ["sortby", "properties", "token", "lang"] {
+    for name in ["sortby", "properties", "next", "lang"] {
         if query.value(name).is_some() {
             let detail = format!("parameter {name:?}: a file holds whole features by id; leave it out or say f=json");
             return Err(ApiError::bad_parameter(name, "not-of-files", detail));
@@ -298,7 +298,7 @@ fn write_page(state: &AppState, page: &Page, writer: &FeatureWriter) -> Result<V
     if let Some(last) = page.rows.last().filter(|_| page.more) {
         let token = token::write(&page.order.position(table, *last), page.question);
         out.push(b',');
-        write_link(&mut out, "next", &href(page.query.with(&[("token", Some(&token))])), "application/geo+json");
+        write_link(&mut out, "next", &href(page.query.with(&[("next", Some(&token))])), "application/geo+json");
     }
     out.extend_from_slice(b"]}");
     Ok(out)

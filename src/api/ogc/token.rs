@@ -12,7 +12,7 @@ use crate::{
 use super::super::{error::ApiError, protocol::hash_of, query::Query};
 
 /// Parameters that decide neither which features match nor their order.
-const FREE: [&str; 6] = ["token", "limit", "f", "crs", "properties", "lang"];
+const FREE: [&str; 6] = ["next", "limit", "f", "crs", "properties", "lang"];
 
 /// What a token is bound to: the layer and everything that decides what matches and in which order.
 pub(super) fn question_of(layer: &str, query: &Query) -> u64 {
@@ -37,9 +37,9 @@ pub(super) fn write(position: &Position, question: u64) -> String {
 /// 400 where the token is not one of ours or belongs to another question.
 pub(super) fn read(token: &str, question: u64) -> Result<Position, ApiError> {
     opened(token, question).ok_or_else(|| {
-        let detail = "parameter \"token\" is not one that this server gave for this question: follow the next link as it \
-                      is, or begin again without token";
-        ApiError::bad_parameter("token", "bad-token", detail)
+        let detail = "parameter \"next\" is not one that this server gave for this question: follow the next link as it \
+                      is, or begin again without it";
+        ApiError::bad_parameter("next", "bad-token", detail)
     })
 }
 
@@ -97,14 +97,14 @@ pub(super) fn position_of(
     order: &Order,
     layer: &crate::domain::layer::Layer,
 ) -> Result<Option<Position>, ApiError> {
-    let Some(token) = query.value("token") else { return Ok(None) };
+    let Some(token) = query.value("next") else { return Ok(None) };
     let position = read(token, question)?;
     if !order.admits(&position, layer) {
         // The layer was replaced by one whose columns have other types.
         return Err(ApiError::bad_parameter(
-            "token",
+            "next",
             "bad-token",
-            "the layer has changed since this token was given: begin again without token",
+            "the layer has changed since this token was given: begin again without it",
         ));
     }
     Ok(Some(position))

@@ -147,7 +147,8 @@ fn look_at_shape(
 
 /// Whether two geometries are the same to the last bit.
 pub(super) fn is_same(a: ShapeRef<'_>, b: ShapeRef<'_>) -> bool {
-    let bits = |shape: ShapeRef<'_>| shape.coords().iter().map(|at| (at.x.to_bits(), at.y.to_bits())).collect::<Vec<_>>();
+    let bits =
+        |shape: ShapeRef<'_>| shape.coords().iter().map(|at| (at.x.to_bits(), at.y.to_bits())).collect::<Vec<_>>();
     a.kind() == b.kind()
         && a.coords().len() == b.coords().len()
         && a.part_count() == b.part_count()

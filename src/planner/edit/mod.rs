@@ -112,7 +112,8 @@ fn give_ids(edit: &mut Edit, store: &Workspace) -> Result<(), PlannerError> {
             return Err(AskError::new("changes", what).into());
         }
         feature.id = *next;
-        *next = next.checked_add(1).ok_or_else(|| AskError::new("changes", format!("layer {layer} has no ids left")))?;
+        *next =
+            next.checked_add(1).ok_or_else(|| AskError::new("changes", format!("layer {layer} has no ids left")))?;
     }
     for lineage in &mut edit.lineage {
         for id in lineage.children.iter_mut().chain(&mut lineage.parents).filter(|id| **id < 1) {

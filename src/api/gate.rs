@@ -1,0 +1,385 @@
+//! The door of a server with people: whose token or cookie a request carries, what may not come in at all, what is
+//! written down.
+//!
+//! Rules, for every route alike, so that no handler can forget them:
+//! - A token or a cookie that is wrong: a token is refused (401), a cookie is as none.
+//! - With people nobody reads without signing in. Without people, on one's own machine, reading needs no account; a
+//!   request that came by another host name is refused, or a page of another site could read through a name that it
+//!   points at this machine (DNS rebinding).
+//! - Methods that change something need an editor at least; those who may change what, handlers ask ([`Access`]).
+//! - A cookie comes along with requests that other sites make a browser send. `SameSite=Lax` keeps it from all that change
+//!   something, and beyond that a request that changes something and has no token must come from a page of this server
+//!   (`Origin`, `Sec-Fetch-Site`); `Origin: null` changes nothing, whatever it shows.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, Uri, header, uri::PathAndQuery},
+    response::Response,
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    config::ServerConfig,
+    people::{Entry, Kind, People, PeopleError, Role, Secret, Throttle},
+};
+
+use super::{access::Access, error::ApiError};
+
+/// Passwords that are checked at a time: each takes 19 MiB and a processor for some hundredths of a second.
+const CHECKS: usize = 2;
+/// Passwords that are checked or wait for it; who comes beyond is told to come again.
+const MOST_WAITING: usize = 32;
+
+/// From where a request comes, as the connection says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// People, and how a server lets them in.
+#[derive(Debug)]
+pub(super) struct Gate {
+    people: Arc<People>,
+    throttle: Throttle,
+    checks: Semaphore,
+    waiting: Semaphore,
+    behind_proxy: bool,
+    /// `http://host:port` of the configured base URL.
+    origin: String,
+    cookie: String,
+    is_secure: bool,
+}
+
+/// What a request shows of who sends it, taken off it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// The token of the address, percent-encoded as it came.
+    pub(super) in_address: Option<Arc<str>>,
+    token: Option<String>,
+    is_malformed: bool,
+    session: Option<String>,
+    address: Option<IpAddr>,
+    what: String,
+}
+
+impl Gate {
+    pub(super) fn new(people: Arc<People>, config: &ServerConfig) -> Self {
+        let (scheme, rest) = config.base_url.split_once("://").unwrap_or(("http", &config.base_url));
+        let host = rest.split('/').next().unwrap_or_default();
+        let is_secure = scheme == "https";
+        // Cookies know hosts and no ports: two servers of one machine must not sign each other's people out.
+        let cookie =
+            if is_secure { "__Host-mutu_session".to_owned() } else { format!("mutu_session_{}", config.listen.port()) };
+        Self {
+            people,
+            throttle: Throttle::default(),
+            checks: Semaphore::new(CHECKS),
+            waiting: Semaphore::new(MOST_WAITING),
+            behind_proxy: config.behind_proxy,
+            origin: format!("{scheme}://{host}").to_ascii_lowercase(),
+            cookie,
+            is_secure,
+        }
+    }
+
+    pub(super) const fn people(&self) -> &Arc<People> {
+        &self.people
+    }
+
+    /// Takes off a request what it shows of who sends it, so that no handler, tag, cache or log ever has a token.
+    pub(super) fn take(&self, request: &mut Request) -> Shown {
+        let in_address = take_token(request.uri_mut());
+        let headers = request.headers();
+        let given = headers.get(header::AUTHORIZATION);
+        let bearer = given.and_then(|value| value.to_str().ok()).and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        let is_malformed = given.is_some() && bearer.is_none();
+        let decoded = in_address.as_deref().map(decode);
+        let shown = Shown {
+            token: bearer.or(decoded),
+            is_malformed,
+            session: cookie_of(headers, &self.cookie),
+            address: self.address_of(request),
+            what: format!("{} {}", request.method(), request.uri().path()),
+            in_address,
+        };
+        request.headers_mut().remove(header::AUTHORIZATION);
+        shown
+    }
+
+    /// The address a request comes from. Behind a proxy it is what that proxy has added itself: the last hop.
+    fn address_of(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        if !self.behind_proxy {
+            return peer;
+        }
+        let last = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        let last = last.rsplit(',').next()?.trim();
+        let bare = last.trim_start_matches('[').split(']').next().unwrap_or(last);
+        bare.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip())).or(peer)
+    }
+
+    /// Lets a request in, or refuses it.
+    pub(super) fn admit(&self, request: &Request, shown: &Shown) -> Result<Access, ApiError> {
+        let has_people = self.people.has_people();
+        let (headers, path) = (request.headers(), request.uri().path());
+        if !has_people && !self.behind_proxy {
+            self.check_host(request.uri(), headers)?;
+        }
+        if shown.is_malformed {
+            return Err(ApiError::bad_credentials("the Authorization header must be: Bearer, a space and a token"));
+        }
+        let identity = match &shown.token {
+            Some(token) => Some(self.people.who_has_token(token).ok_or_else(|| {
+                ApiError::bad_credentials("this token is not known, has ended, or its person is kept out")
+            })?),
+            None => shown.session.as_deref().and_then(|session| self.people.who_has_session(session)),
+        };
+        let access = identity.map_or_else(Access::of_nobody, Access::of);
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        if !is_safe {
+            self.check_origin(headers, shown.token.is_some())?;
+        }
+        if is_open(path) {
+            return Ok(access);
+        }
+        if access.role().is_none() && (has_people || !is_safe) {
+            return Err(ApiError::sign_in_required());
+        }
+        if !is_safe && !is_of_oneself(path) {
+            access.check_role(Role::Editor)?;
+        }
+        Ok(access)
+    }
+
+    /// Refuses a change that a page of another site makes a browser ask for.
+    fn check_origin(&self, headers: &HeaderMap, has_token: bool) -> Result<(), ApiError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let refused = || ApiError::forbidden("this request comes from a page of another site");
+        let origin = text("origin");
+        if origin == Some("null") || (headers.contains_key("origin") && origin.is_none()) {
+            return Err(refused());
+        }
+        if has_token {
+            return Ok(());
+        }
+        // A server in an office is reached by several names: a page is of this one where its origin is what was asked.
+        let asked = text("host").map(str::to_ascii_lowercase);
+        let is_own = |origin: &str| {
+            let origin = origin.to_ascii_lowercase();
+            let host = origin.split_once("://").map(|(_, host)| host.to_owned());
+            origin == self.origin || (host.is_some() && host == asked)
+        };
+        let is_foreign = matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"));
+        if is_foreign || origin.is_some_and(|origin| !is_own(origin)) { Err(refused()) } else { Ok(()) }
+    }
+
+    /// Refuses requests that came by a name which is none of this machine's.
+    fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+        let given = headers.get(header::HOST).and_then(|value| value.to_str().ok()).or_else(|| uri.host());
+        let Some(given) = given else { return Ok(()) };
+        let own = self.origin.split_once("://").map_or("", |(_, host)| host);
+        let bare = |host: &str| {
+            let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                name.to_ascii_lowercase()
+            } else {
+                host.to_ascii_lowercase()
+            }
+        };
+        let name = bare(given);
+        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        if name == "localhost" || name == bare(own) || address.is_ok_and(|address| address.is_loopback()) {
+            return Ok(());
+        }
+        Err(ApiError::misdirected("this server is for its own machine alone: ask it as localhost or 127.0.0.1"))
+    }
+
+    /// Writes down what came of a request, where it was one that changes something or was refused.
+    pub(super) fn record(&self, shown: &Shown, method: &Method, access: Option<&Access>, (status, code): (u16, &str)) {
+        let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let kind = match status {
+            401 | 403 | 421 | 429 => Kind::Refusal,
+            200..=399 if !is_safe => Kind::Change,
+            _ => return,
+        };
+        let who = access.map_or("", Access::author).to_owned();
+        let outcome = if code.is_empty() { status.to_string() } else { format!("{status} {code}") };
+        self.people.record(Entry { kind, who, address: shown.address(), what: shown.what.clone(), outcome });
+    }
+
+    /// Writes down that somebody signed in or out, or tried to.
+    pub(super) fn record_sign_in(&self, who: &str, address: Option<IpAddr>, what: &str, outcome: &str) {
+        let address = address.map_or(String::new(), |address| address.to_string());
+        let (who, what, outcome) = (who.to_owned(), what.to_owned(), outcome.to_owned());
+        self.people.record(Entry { kind: Kind::SignIn, who, address, what, outcome });
+    }
+
+    /// Begins a session of who knows a name and its password. Takes as long for a name that nobody has.
+    pub(super) async fn sign_in(
+        &self,
+        (name, password): (String, String),
+        address: Option<IpAddr>,
+    ) -> Result<(String, Secret), ApiError> {
+        if let Err(too_many) = self.throttle.admit(&name, address, Instant::now()) {
+            self.record_sign_in(&name, address, "sign in", "too many tries");
+            return Err(ApiError::too_many_tries(too_many.after));
+        }
+        let busy = || ApiError::busy("many are signing in: try again in a few seconds");
+        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
+        let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
+        let (people, given) = (Arc::clone(&self.people), name.clone());
+        let check = move || -> Result<Option<(String, Secret)>, PeopleError> {
+            let Some(person) = people.is_password_of(&given, &password) else { return Ok(None) };
+            let secret = people.begin_session(Some(&person))?;
+            Ok(Some((person, secret)))
+        };
+        let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)?;
+        match checked.map_err(ApiError::internal)? {
+            Some((person, secret)) => {
+                self.throttle.forgive(&name, address);
+                self.record_sign_in(&person, address, "sign in", "ok");
+                Ok((person, secret))
+            }
+            None => {
+                self.record_sign_in(&name, address, "sign in", "wrong name or password");
+                Err(ApiError::bad_credentials("the name or the password is wrong"))
+            }
+        }
+    }
+
+    /// Runs work on the people's file beside the threads that answer.
+    pub(super) async fn with_people<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&People) -> Result<T, PeopleError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let people = Arc::clone(&self.people);
+        Ok(tokio::task::spawn_blocking(move || work(&people)).await.map_err(ApiError::internal)??)
+    }
+
+    /// The cookie that keeps a session in a browser; an empty secret takes it away.
+    ///
+    /// `Lax` and not `Strict`: who follows a link to a parcel from a letter shall not find themselves signed out; nothing
+    /// that a link can ask for changes anything.
+    pub(super) fn cookie(&self, secret: &str) -> HeaderValue {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let age = if secret.is_empty() { "; Max-Age=0" } else { "; Max-Age=604800" };
+        let text = format!("{}={secret}; Path=/; HttpOnly; SameSite=Lax{age}{secure}", self.cookie);
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The secret of the session that a request's cookie holds.
+    pub(super) fn session_of(&self, headers: &HeaderMap) -> Option<String> {
+        cookie_of(headers, &self.cookie)
+    }
+}
+
+impl Shown {
+    fn address(&self) -> String {
+        self.address.map_or(String::new(), |address| address.to_string())
+    }
+
+    /// The address the request comes from.
+    pub(super) const fn came_from(&self) -> CameFrom {
+        CameFrom(self.address)
+    }
+}
+
+/// The address a request comes from, for handlers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CameFrom(pub(super) Option<IpAddr>);
+
+/// Says of an answer that it depends on who asks, and keeps it out of what others share.
+pub(super) fn keep_apart(response: &mut Response, access: Option<&Access>) {
+    let headers = response.headers_mut();
+    let is_shared = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("public"));
+    if headers.get(header::CACHE_CONTROL).is_some_and(is_shared) {
+        // The application's own files: the same for everybody.
+        return;
+    }
+    let vary = headers.get(header::VARY).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let joint = if vary.is_empty() { "" } else { ", " };
+    if let Ok(vary) = HeaderValue::from_str(&format!("{vary}{joint}authorization, cookie")) {
+        headers.insert(header::VARY, vary);
+    }
+    if access.is_some_and(|access| access.means().is_some()) && headers.get(header::CACHE_CONTROL) != Some(&NO_STORE) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Paths that everybody may ask: what signing in needs, and what says nothing of the workspace.
+fn is_open(path: &str) -> bool {
+    matches!(
+        path,
+        "/session" | "/sign-in" | "/sign-out" | "/icon.svg" | "/pages.css" | "/health/live" | "/health/ready"
+    ) || path.starts_with("/assets/")
+}
+
+/// Paths under which readers too may change what is their own.
+fn is_of_oneself(path: &str) -> bool {
+    path == "/session/password" || path == "/tokens" || path.starts_with("/tokens/")
+}
+
+/// The value of a cookie.
+fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
+}
+
+/// Takes the parameter `token` off an address, and gives it as it was written.
+fn take_token(uri: &mut Uri) -> Option<Arc<str>> {
+    let query = uri.query()?;
+    let is_token = |pair: &&str| pair.split('=').next() == Some("token");
+    let token: Arc<str> = query.split('&').find(is_token)?.split_once('=').map_or("", |(_, token)| token).into();
+    let rest: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    let joint = if rest.is_empty() { "" } else { "?" };
+    let without = format!("{}{joint}{}", uri.path(), rest.join("&"));
+    let mut parts = std::mem::take(uri).into_parts();
+    // A part of an address that was one is one.
+    parts.path_and_query = PathAndQuery::try_from(without).ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+    Some(token)
+}
+
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_leaves_the_address_and_nothing_else_does() {
+        for (given, left, token) in [
+            ("/a?token=mutu_1", "/a", Some("mutu_1")),
+            ("/a?f=json&token=mutu%5F1&x=%20", "/a?f=json&x=%20", Some("mutu%5F1")),
+            ("/a?mytoken=1", "/a?mytoken=1", None),
+            ("/a?token", "/a", Some("")),
+            ("/a?token=1&token=2", "/a", Some("1")),
+            ("http://h:1/a?token=1&b", "http://h:1/a?b", Some("1")),
+            ("/%E5%9C%B0?token=x", "/%E5%9C%B0", Some("x")),
+        ] {
+            let mut uri: Uri = given.parse().unwrap();
+            assert_eq!(take_token(&mut uri).as_deref(), token, "{given}");
+            assert_eq!(uri.to_string(), left);
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=1; xmutu=2; mutu=3=4".parse().unwrap());
+        assert_eq!(cookie_of(&headers, "mutu").as_deref(), Some("3=4"));
+        assert_eq!(cookie_of(&headers, "utu"), None);
+    }
+}
