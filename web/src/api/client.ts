@@ -8,13 +8,15 @@ export class RequestFault extends Error {
     readonly status: number,
     readonly code: string,
     readonly requestId: string,
+    /** The whole problem document. */
+    readonly body: Record<string, unknown> = {},
   ) {
     super(message);
     this.name = 'RequestFault';
   }
 }
 
-const base = (): string => new URL('.', location.href.split('#')[0]).href.replace(/\/$/, '');
+export const base = (): string => new URL('.', location.href.split('#')[0]).href.replace(/\/$/, '');
 
 export type Query = Record<string, string | undefined>;
 
@@ -33,9 +35,15 @@ export function curlOf(path: string, origin: string = base()): string {
 
 /** Reads JSON from a path of this server, or from an absolute link that the server gave. */
 export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const answer = await fetch(sameOrigin(path), { headers: { accept: 'application/geo+json, application/json' }, signal: signal ?? null });
+  return (await (await ask(path, { signal: signal ?? null })).json()) as T;
+}
+
+/** Asks this server; an answer that is no success becomes a fault. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { accept: 'application/geo+json, application/json', ...(init.headers as Record<string, string> | undefined) };
+  const answer = await fetch(sameOrigin(path), { ...init, headers });
   if (!answer.ok) throw await faultOf(answer);
-  return (await answer.json()) as T;
+  return answer;
 }
 
 /** A link of the server may carry another host name (a proxy, localhost): only its path and query are followed. */
@@ -49,7 +57,7 @@ async function faultOf(answer: Response): Promise<RequestFault> {
   const requestId = answer.headers.get('x-request-id') ?? '';
   try {
     const body = (await answer.json()) as { title?: string; detail?: string; code?: string; request_id?: string };
-    return new RequestFault(body.detail ?? body.title ?? answer.statusText, answer.status, body.code ?? '', body.request_id ?? requestId);
+    return new RequestFault(body.detail ?? body.title ?? answer.statusText, answer.status, body.code ?? '', body.request_id ?? requestId, body);
   } catch {
     return new RequestFault(answer.statusText, answer.status, '', requestId);
   }
@@ -69,17 +77,19 @@ export async function faultText(fault: unknown): Promise<string> {
   return fault instanceof Error ? fault.message : String(fault);
 }
 
-const layerPath = (layer: string): string => `/collections/${encodeURIComponent(layer)}`;
+export const layerPath = (layer: string): string => `/collections/${encodeURIComponent(layer)}`;
 
-export const itemsPath = (layer: string, query: { bbox?: Box; filter?: string; limit?: number; properties?: string } = {}): string =>
+export const itemsPath = (layer: string, query: { bbox?: Box; filter?: string; limit?: number; properties?: string; datetime?: string | undefined } = {}): string =>
   pathOf(`${layerPath(layer)}/items`, {
     bbox: query.bbox?.map((degrees) => String(Math.round(degrees * 1e7) / 1e7)).join(','),
     filter: query.filter,
     properties: query.properties,
     limit: query.limit?.toString(),
+    datetime: query.datetime,
   });
 
-export const itemPath = (layer: string, id: string): string => `${layerPath(layer)}/items/${encodeURIComponent(id)}`;
+/** A feature, of now or of a moment. */
+export const itemPath = (layer: string, id: string, datetime?: string): string => pathOf(`${layerPath(layer)}/items/${encodeURIComponent(id)}`, { datetime });
 
 /** The most detailed tiles that are asked for; nearer views enlarge them, whose unit is below four centimetres. */
 export const LAST_TILES = 18;
@@ -88,15 +98,16 @@ export const LAST_TILES = 18;
  * The address of a layer's tiles, whole, because it is asked from outside the page. Tiles hold just the properties named and the one
  * that colours the layer, by which small features are gathered; either may be none.
  */
-export function tilesUrl(layer: string, query: { properties: readonly string[]; color: string; filter: string }): string {
+export function tilesUrl(layer: string, query: { properties: readonly string[]; color: string; filter: string; datetime?: string | undefined }): string {
   const asked = { properties: query.properties.join(','), class: query.color };
   const pairs = Object.entries(asked).map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll('%2C', ',')}`);
   if (query.filter !== '') pairs.push(`filter=${encodeURIComponent(query.filter)}`);
+  if (query.datetime !== undefined) pairs.push(`datetime=${encodeURIComponent(query.datetime)}`);
   return `${base()}${layerPath(layer)}/tiles/WebMercatorQuad/{z}/{y}/{x}?${pairs.join('&')}`;
 }
 
-export const statisticsPath = (layer: string, query: { groupBy?: string; unit?: Unit; filter?: string } = {}): string =>
-  pathOf(`${layerPath(layer)}/statistics`, { 'group-by': query.groupBy, unit: query.unit, filter: query.filter });
+export const statisticsPath = (layer: string, query: { groupBy?: string; unit?: Unit; filter?: string; datetime?: string | undefined } = {}): string =>
+  pathOf(`${layerPath(layer)}/statistics`, { 'group-by': query.groupBy, unit: query.unit, filter: query.filter, datetime: query.datetime });
 
 export const readCollections = async (): Promise<Collection[]> => (await read<{ collections: Collection[] }>('/collections')).collections;
 export const readSchema = (layer: string): Promise<LayerSchema> => read(`${layerPath(layer)}/schema`);

@@ -38,10 +38,16 @@ export interface Property {
   'x-ogc-role'?: string;
   readOnly?: boolean;
   oneOf?: Code[];
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+  pattern?: string;
+  'x-ogc-propertySeq'?: number;
 }
 
 export interface LayerSchema {
   properties: Record<string, Property>;
+  required?: string[];
 }
 
 export type Value = string | number | boolean | null;
@@ -100,4 +106,137 @@ export interface Target {
   filter?: string | null;
   definition?: { zh: string; en: string };
   measured?: Measured | null;
+}
+
+/** A feature as the server has it now, with the tag by which a change of it says what its author saw. */
+export interface Tagged {
+  item: Item;
+  etag: string;
+}
+
+/** What is wrong with, or worth a look at in, a change. */
+export interface Finding {
+  /** Only an error keeps the change from being saved. */
+  severity?: 'error' | 'warning';
+  code?: string;
+  message: string;
+  layer?: string;
+  id?: number | string;
+  /** The property that it is about. */
+  property?: string;
+  /** The place that it is about, in degrees. */
+  at?: [number, number];
+}
+
+export interface Areas {
+  area_m2?: number | null;
+  area_mu?: number | null;
+}
+
+export type Operation = 'added' | 'changed' | 'removed';
+
+/** What an edit did, or would do, to one feature. */
+export interface ChangeResult {
+  layer: string;
+  id: number | string;
+  operation: Operation;
+  version: number | null;
+  before: Areas | null;
+  after: Areas | null;
+  parents?: (number | string)[];
+}
+
+export interface EditAnswer {
+  /** Null where the edit was only tried. */
+  seq: number | null;
+  dryRun: boolean;
+  note: string;
+  author: string;
+  changes: ChangeResult[];
+  findings: Finding[];
+}
+
+/** One change of an edit, as `POST /changes` takes it. */
+export type Change =
+  | { put: { layer: string; feature: Item; version: number | null } }
+  | { patch: { layer: string; id: number; version: number; properties?: Record<string, Value>; geometry?: Geometry | null } }
+  | { delete: { layer: string; id: number; version: number } }
+  | { split: { layer: string; id: number; version: number; line: Geometry } }
+  | { merge: { layer: string; ids: number[]; versions: number[]; into?: number } };
+
+export interface FeedLayer {
+  id: string;
+  added: number;
+  changed: number;
+  removed: number;
+  bbox?: Box | null;
+}
+
+/** An entry of the feed: one edit, import or the like. */
+export interface FeedEntry {
+  seq: number;
+  at: string;
+  author: string;
+  note: string;
+  kind: string;
+  hash: string;
+  layers: FeedLayer[];
+}
+
+export interface Feed {
+  changes: FeedEntry[];
+  head: number;
+  links?: { rel: string; href: string }[];
+}
+
+export interface ChangedFeature {
+  layer: string;
+  id: number | string;
+  operation: Operation;
+  before: Item | null;
+  after: Item | null;
+  parents?: (number | string)[];
+  children?: (number | string)[];
+}
+
+export interface FeedDetail extends FeedEntry {
+  features: ChangedFeature[];
+  links?: { rel: string; href: string }[];
+}
+
+export interface Difference {
+  property: string;
+  before: Value;
+  after: Value;
+}
+
+/** One version of a feature. */
+export interface Version {
+  version: number;
+  at: string;
+  author: string;
+  note: string;
+  kind: string;
+  operation: Operation;
+  area_m2?: { before: number | null; after: number | null } | null;
+  geometryChanged: boolean;
+  differences: Difference[];
+  parents?: (number | string)[];
+  children?: (number | string)[];
+}
+
+export interface ItemHistory {
+  layer: string;
+  id: number | string;
+  /** The newest first. */
+  versions: Version[];
+}
+
+/** Who looks, and what they may change. */
+export interface Session {
+  user: string | null;
+  role: string;
+  mayEdit: string[] | true;
+  /** Where to sign in; null where nobody has to. */
+  signIn: string | null;
 }
