@@ -116,9 +116,9 @@ export const readItem = (layer: string, id: string, signal?: AbortSignal): Promi
 export const readStatistics = (path: string, signal?: AbortSignal): Promise<Statistics> => read(path, signal);
 
 /** The targets of this workspace; a server or workspace that keeps none has an empty list. */
-export async function readTargets(): Promise<Target[]> {
+export async function readTargets(datetime?: string): Promise<Target[]> {
   try {
-    return (await read<{ targets: Target[] }>('/targets')).targets;
+    return (await read<{ targets: Target[] }>(pathOf('/targets', { datetime }))).targets;
   } catch (fault) {
     if (fault instanceof RequestFault && fault.status === 404) return [];
     throw fault;

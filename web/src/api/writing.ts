@@ -24,13 +24,14 @@ export interface Patch {
   geometry?: Geometry | null;
 }
 
-/** Changes some of a feature, if it still is as its author saw it; 412 otherwise. */
-export async function patchItem(layer: string, id: string, etag: string, patch: Patch, note: string): Promise<void> {
-  await ask(itemPath(layer, id), {
+/** Changes some of a feature, if it still is as its author saw it; 412 otherwise. The tag is that of what it is now. */
+export async function patchItem(layer: string, id: string, etag: string, patch: Patch, note: string): Promise<string> {
+  const answer = await ask(itemPath(layer, id), {
     method: 'PATCH',
     headers: { 'content-type': 'application/merge-patch+json', 'if-match': etag, ...noteHeader(note) },
     body: JSON.stringify(patch),
   });
+  return answer.headers.get('etag') ?? '';
 }
 
 async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {

@@ -1,12 +1,13 @@
 // The one place that talks to MapLibre: puts layers, data, selection and hover on the map and tells what the pointer meets.
 
 import 'maplibre-gl/dist/maplibre-gl.css';
-import type { Feature } from 'geojson';
+import type { Feature, Geometry } from 'geojson';
 import { type GeoJSONSource, type LngLat, Map as MapLibre, type MapGeoJSONFeature, type MapMouseEvent, type PointLike, ScaleControl, setWorkerUrl, type VectorTileSource } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import { LAST_TILES } from '../api/client';
 import type { Box, Collection, Item } from '../api/types';
 import type { Camera } from '../state/hash';
+import type { Drawing } from './drawing';
 import { graticule } from './graticule';
 import { boxOf, labelPoint } from './labels';
 import { baseStyle, drawn, dust, labelSourceOf, type Look, names, rank, sourceOf, styleIds } from './style';
@@ -63,9 +64,14 @@ export class MapController {
   private readonly signatures = new Map<string, string>();
   /** The address of the tiles of each layer that is on the map. */
   private readonly tiles = new Map<string, string>();
+  /** How often each layer had been changed when its tiles were last read, and the bounds of its source. */
+  private readonly revisions = new Map<string, number>();
+  private readonly bounds = new Map<string, Box>();
   private readonly failed = new Set<string>();
   private hover: { source: string; sourceLayer: string; id: number } | null = null;
   private looks: Look[] = [];
+  /** While it is drawn on the map, the pointer belongs to the drawing. */
+  isDrawnOn = false;
 
   constructor(container: HTMLElement, camera: Camera | null, home: Box | null, title: string, private readonly listener: Listener) {
     this.map = new MapLibre({
@@ -86,7 +92,9 @@ export class MapController {
     this.map.keyboard.disableRotation();
     this.map.addControl(new ScaleControl({ maxWidth: 120, unit: 'metric' }), 'bottom-left');
     this.map.on('moveend', () => this.tellMove());
-    this.map.on('click', (event) => this.listener.clicked(this.at(event)));
+    this.map.on('click', (event) => {
+      if (!this.isDrawnOn) this.listener.clicked(this.at(event));
+    });
     this.map.on('mousemove', (event) => this.pointer(event));
     this.map.on('mouseout', () => this.leave());
     this.map.on('idle', () => this.listener.idle());
@@ -174,17 +182,31 @@ export class MapController {
    */
   private canRefill(look: Look): boolean {
     const source = sourceOf(look.layer.id);
-    return !this.map.getSource(source) || this.tiles.get(look.layer.id) === look.tiles || this.map.isSourceLoaded(source);
+    if (!this.map.getSource(source)) return true;
+    // What was added may lie outside of what the source was told to be the whole.
+    if (!contains(this.bounds.get(look.layer.id), boundsOf(look.layer).bounds)) return false;
+    return this.tiles.get(look.layer.id) === look.tiles || this.map.isSourceLoaded(source);
   }
 
   /** Gives the source of a layer the tiles that it shall have. */
   private fill(look: Look): void {
     const { id } = look.layer;
     const source = this.map.getSource(sourceOf(id)) as VectorTileSource | undefined;
-    if (source && this.tiles.get(id) === look.tiles) return;
+    const fresh = this.revisions.get(id) === look.revision;
+    this.revisions.set(id, look.revision);
+    if (source && this.tiles.get(id) === look.tiles) {
+      // The tiles that are shown stay until those of now are there: nothing flashes.
+      if (!fresh) this.map.refreshTiles(sourceOf(id));
+      return;
+    }
     this.forgive(id);
     if (source) source.setTiles([look.tiles]);
-    else this.map.addSource(sourceOf(id), { type: 'vector', tiles: [look.tiles], maxzoom: LAST_TILES, ...boundsOf(look.layer) });
+    else {
+      const { bounds } = boundsOf(look.layer);
+      this.map.addSource(sourceOf(id), { type: 'vector', tiles: [look.tiles], maxzoom: LAST_TILES, ...(bounds ? { bounds } : {}) });
+      if (bounds) this.bounds.set(id, bounds);
+      else this.bounds.delete(id);
+    }
     this.tiles.set(id, look.tiles);
   }
 
@@ -209,6 +231,7 @@ export class MapController {
     if (this.hover?.source === sourceOf(id)) this.hover = null;
     this.signatures.delete(id);
     this.tiles.delete(id);
+    this.revisions.delete(id);
     this.forgive(id);
   }
 
@@ -228,6 +251,19 @@ export class MapController {
     const data = item?.geometry ? { type: 'FeatureCollection' as const, features: [item as Feature, ...ring] } : EMPTY;
     this.map.setLayerZoomRange('selection:circle', 0, item?.geometry?.type === 'Point' ? 24 : 13.5);
     (this.map.getSource('selection') as GeoJSONSource | undefined)?.setData(data);
+  }
+
+  /** Shows shapes and places beside the selection. */
+  beside(shapes: readonly (Geometry | null)[]): void {
+    const features = shapes.flatMap((geometry): Feature[] => (geometry ? [{ type: 'Feature', geometry, properties: {} }] : []));
+    (this.map.getSource('beside') as GeoJSONSource | undefined)?.setData({ type: 'FeatureCollection', features });
+  }
+
+  /** Hands the map over to a drawing, until it stops. */
+  async openDrawing(changed: () => void): Promise<Drawing> {
+    const { Drawing: Made } = await import('./drawing');
+    this.clearHover();
+    return new Made(this.map, changed);
   }
 
   fit(box: Box, maxZoom = 16): void {
@@ -291,6 +327,7 @@ export class MapController {
   }
 
   private pointer(event: MapMouseEvent): void {
+    if (this.isDrawnOn) return;
     const meeting = this.at(event);
     const top = meeting.first ? null : (meeting.hits.find((hit) => hit.layer !== 'county' && hit.layer !== 'towns') ?? null);
     const next = top ? { source: sourceOf(top.layer), sourceLayer: top.layer, id: Number(top.id) } : null;
@@ -318,6 +355,12 @@ export class MapController {
 function boundsOf(layer: Collection): { bounds?: Box } {
   const box = layer.extent?.spatial?.bbox?.[0];
   return box?.length === 4 ? { bounds: box as Box } : {};
+}
+
+/** Whether a box lies wholly in another; no box is everything. */
+function contains(outer: Box | undefined, inner: Box | undefined): boolean {
+  if (!outer) return true;
+  return inner !== undefined && inner[0] >= outer[0] && inner[1] >= outer[1] && inner[2] <= outer[2] && inner[3] <= outer[3];
 }
 
 const layerOf = (feature: MapGeoJSONFeature): string => feature.sourceLayer ?? '';

@@ -11,7 +11,7 @@ export type Outcome = { kind: 'data'; features: Item[] } | { kind: 'failed'; rea
 
 export class Loader {
   /** The questions that are answered or under way, by layer. */
-  private readonly asked = new Map<string, { path: string; abort: AbortController; done: boolean }>();
+  private readonly asked = new Map<string, { path: string; revision: number; abort: AbortController; done: boolean }>();
 
   constructor(
     private readonly tell: (layer: string, outcome: Outcome) => void,
@@ -23,12 +23,12 @@ export class Loader {
   }
 
   /** Sees to it that the names of the layer under this filter are loaded. */
-  want(layer: Collection, label: string, filter: string): void {
-    const path = itemsPath(layer.id, { limit: WHOLE_LAYER, properties: label, filter });
+  want(layer: Collection, label: string, query: { filter: string; datetime?: string | undefined }, revision = 0): void {
+    const path = itemsPath(layer.id, { limit: WHOLE_LAYER, properties: label, ...query });
     const held = this.asked.get(layer.id);
-    if (held?.path === path) return;
+    if (held?.path === path && held.revision === revision) return;
     held?.abort.abort();
-    void this.fetch(layer.id, path);
+    void this.fetch(layer.id, path, revision);
   }
 
   /** Forgets a layer and stops what runs for it. */
@@ -38,8 +38,8 @@ export class Loader {
     this.busyChanged(this.busy);
   }
 
-  private async fetch(layer: string, path: string): Promise<void> {
-    const question = { path, abort: new AbortController(), done: false };
+  private async fetch(layer: string, path: string, revision: number): Promise<void> {
+    const question = { path, revision, abort: new AbortController(), done: false };
     this.asked.set(layer, question);
     this.busyChanged(true);
     const current = (): boolean => this.asked.get(layer) === question;

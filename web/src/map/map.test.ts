@@ -37,7 +37,7 @@ describe('the legend', () => {
 });
 
 describe('the style of a layer', () => {
-  const look: Look = { layer: layer('parcels'), color: '#000', property: 'status', classes: [], visible: true, tiles: 'http://h/{z}/{y}/{x}', label: 'name', pointed: false };
+  const look: Look = { layer: layer('parcels'), color: '#000', property: 'status', classes: [], visible: true, tiles: 'http://h/{z}/{y}/{x}', revision: 0, label: 'name', pointed: false };
   const parts = (of: Look) => [...drawn(of), ...dust(of), ...[names(of)].filter((part) => part !== null)];
 
   it('every style layer has an id by which it is taken off again', () => {

@@ -14,6 +14,8 @@ export interface Look {
   visible: boolean;
   /** The address of its tiles, with what they shall hold: the colouring property, names, and only the features that are wanted. */
   tiles: string;
+  /** Grows with each change of the layer: tiles of before are read again. */
+  revision: number;
   /** The property that is written on the map; empty: none. */
   label: string;
   /** Whether names stand at points of their own, one a feature, instead of in each tile. */
@@ -23,6 +25,7 @@ export interface Look {
 const INK = '#26332e';
 const PAPER = '#f4f5f2';
 const ACCENT = '#0f6b5c';
+const OLD = '#a3261f';
 /** A name only to satisfy MapLibre's font stack; the glyphs are drawn from the fonts of the machine. */
 const FONT = ['sans-serif'];
 
@@ -180,12 +183,16 @@ const EMPTY = { type: 'FeatureCollection' as const, features: [] };
 export function baseStyle(): StyleSpecification {
   return {
     version: 8,
-    sources: { graticule: { type: 'geojson', data: EMPTY }, selection: { type: 'geojson', data: EMPTY } },
+    sources: { graticule: { type: 'geojson', data: EMPTY }, selection: { type: 'geojson', data: EMPTY }, beside: { type: 'geojson', data: EMPTY } },
     layers: [
       { id: 'paper', type: 'background', paint: { 'background-color': PAPER } },
       { id: 'graticule', type: 'line', source: 'graticule', filter: ['==', ['geometry-type'], 'LineString'], paint: { 'line-color': '#d9ddd8', 'line-width': 0.8 } },
       { id: 'selection:halo', type: 'line', source: 'selection', layout: { 'line-join': 'round' }, paint: { 'line-color': '#ffffff', 'line-width': 7, 'line-opacity': 0.95 } },
       { id: 'selection:line', type: 'line', source: 'selection', layout: { 'line-join': 'round' }, paint: { 'line-color': ACCENT, 'line-width': 3.2 } },
+      // What is shown beside the selection: an old version of it, the parcels to be merged with it, places that something is wrong with.
+      { id: 'beside:fill', type: 'fill', source: 'beside', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': OLD, 'fill-opacity': 0.12 } },
+      { id: 'beside:line', type: 'line', source: 'beside', filter: ['!=', ['geometry-type'], 'Point'], layout: { 'line-join': 'round' }, paint: { 'line-color': OLD, 'line-width': 2.4, 'line-dasharray': [2.5, 1.5] } },
+      { id: 'beside:circle', type: 'circle', source: 'beside', filter: ['==', ['geometry-type'], 'Point'], paint: { 'circle-radius': 8, 'circle-color': 'rgba(0,0,0,0)', 'circle-stroke-color': OLD, 'circle-stroke-width': 3 } },
       {
         id: 'selection:circle',
         type: 'circle',

@@ -2,18 +2,23 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { readCollections, readSchema, readStatistics, readTargets, statisticsPath, tilesUrl } from '../api/client';
-import type { Collection, Item, LayerSchema, Property, Statistics, Target, Unit, Value } from '../api/types';
-import { figure } from '../format/figures';
+import type { Box, Collection, FeedEntry, Item, LayerSchema, Property, Session, Statistics, Target, Unit, Value } from '../api/types';
+import { readSession } from '../api/writing';
+import { figure, valueText } from '../format/figures';
 import { layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
 import type { Key } from '../i18n/zh';
 import { type Class, classesOf, favourite, gathers, groupable, layerColor, OTHER } from '../map/colors';
 import type { Crowd } from '../map/controller';
+import type { Drawing } from '../map/drawing';
 import { WHOLE_LAYER } from '../map/loader';
 import { type Look, rank, shownAtFirst } from '../map/style';
 import type { Answer } from './answer.svelte';
+import { Editing } from './editing.svelte';
 import { type Clause, cqlOf, cqlWithout, sameClause } from './filters';
 import { formatHash, parseHash, type View } from './hash';
+import { Live } from './live.svelte';
 import { LayoutState } from './media.svelte';
+import { datetimeOf } from './moment';
 
 type KnownUnit = Unit | 'count' | 'percent';
 
@@ -46,10 +51,25 @@ export class AppState {
   announcement = $state('');
   mapBusy = $state(true);
   /** Set by the map: shows a feature or a layer. */
-  goTo: ((target: { item?: Item; layer?: Collection; crowd?: Crowd }) => void) | null = null;
+  goTo: ((target: { item?: Item; layer?: Collection; crowd?: Crowd; box?: Box }) => void) | null = null;
+  /** Set by the map: where it is. */
+  box: (() => Box) | null = null;
+  /** Set by the map, where there is one: opens it to be drawn on. */
+  openDrawing: ((changed: () => void) => Promise<Drawing>) | null = $state.raw(null);
+  session: Session | null = $state.raw(null);
+  readonly editing = new Editing(this);
+  readonly live = new Live((entries) => this.follow(entries), () => this.editing.busy);
+  /** An old version that is shown beside the present one. */
+  ghost: Item | null = $state.raw(null);
+  /** Whether it was tried to leave an edit that is not saved. */
+  unsaved = $state(false);
+  /** The number of the last edit of each layer that the page has heard of. */
+  private readonly revisions = new SvelteMap<string, number>();
   private readonly asked = new Set<string>();
 
   t = (key: Key, words?: Words): string => text(this.view.lang, key, words);
+
+  textOf = valueText;
 
   /** The sign of a unit; one that the page does not know stands as the server wrote it. */
   unit = (unit: string): string => (isUnit(unit) ? this.t(`unit.${unit}`) : unit);
@@ -62,14 +82,69 @@ export class AppState {
       this.fault = fault;
       return;
     }
-    void this.loadTargets();
+    void this.loadSession();
+    void this.live.start();
     await Promise.all(this.collections.map((layer) => this.loadSchema(layer.id)));
+  }
+
+  async loadSession(): Promise<void> {
+    // Who cannot be known may not edit; what may be read is the server's own affair.
+    this.session = await readSession().catch(() => ({ user: null, role: '', mayEdit: [], signIn: null }));
+  }
+
+  /** The moment of which the page tells, as the server is asked for it; nothing for the present. */
+  get moment(): string | undefined {
+    return datetimeOf(this.view.asof);
+  }
+
+  /** To be read where an answer shall be asked anew after a change of the layer. */
+  revision(layer: string): number {
+    return this.revisions.get(layer) ?? 0;
+  }
+
+  mayEdit(layer: string): boolean {
+    const may = this.session?.mayEdit ?? [];
+    return this.view.asof === null && (may === true || may.includes(layer));
+  }
+
+  /** Takes over what was changed: all that is shown of the layers concerned is asked anew. */
+  private follow(entries: readonly FeedEntry[]): void {
+    const touched = new Set<string>();
+    for (const { seq, layers } of entries) {
+      for (const { id } of layers) {
+        touched.add(id);
+        this.revisions.set(id, Math.max(seq, this.revision(id)));
+      }
+    }
+    void this.reload(touched);
+    if (touched.has(this.editing.layer)) void this.editing.check();
+  }
+
+  private async reload(layers: ReadonlySet<string>): Promise<void> {
+    for (const path of this.legends.keys()) if ([...layers].some((id) => path.startsWith(statisticsPath(id)))) this.askLegend(path, true);
+    void this.loadTargets();
+    try {
+      this.collections = await readCollections();
+      const unknown = this.collections.filter((layer) => !this.schemas.has(layer.id));
+      await Promise.all(unknown.map((layer) => this.loadSchema(layer.id)));
+    } catch {
+      // The counts stay as they were until the next change.
+    }
+  }
+
+  /** After one's own edit: shows what became of it without waiting for the feed. */
+  afterSaving(layer: string, id: string): void {
+    this.revisions.set(layer, this.revision(layer) + 0.5);
+    void this.reload(new Set([layer]));
+    if (id === '') this.deselect();
+    else if (this.view.select?.id !== id || this.view.select.layer !== layer) this.select(layer, id);
+    this.announcement = this.t('edit.saved');
   }
 
   async loadTargets(): Promise<void> {
     try {
       this.targetsFault = null;
-      this.targets = await readTargets();
+      this.targets = await readTargets(this.moment);
     } catch (fault) {
       this.targetsFault = fault;
     }
@@ -207,13 +282,18 @@ export class AppState {
     const property = this.colorProperty(layer);
     if (property === '' || !this.schemas.has(layer)) return '';
     const filter = this.filterOf(layer);
-    return statisticsPath(layer, { groupBy: property, unit: this.view.unit, ...(filter ? { filter } : {}) });
+    return statisticsPath(layer, { groupBy: property, unit: this.view.unit, datetime: this.moment, ...(filter ? { filter } : {}) });
+  }
+
+  /** The same for all features of the layer. */
+  private wholeLegendPath(layer: string): string {
+    return statisticsPath(layer, { groupBy: this.colorProperty(layer), unit: this.view.unit, datetime: this.moment });
   }
 
   classes(layer: string): Class[] {
     const property = this.colorProperty(layer);
     // The colours follow the unfiltered legend, so that a filter never repaints what stays.
-    const whole = this.legends.get(statisticsPath(layer, { groupBy: property, unit: this.view.unit }));
+    const whole = this.legends.get(this.wholeLegendPath(layer));
     const now = this.legends.get(this.legendPath(layer));
     if (!whole) return [];
     const classes = classesOf(property, this.property(layer, property), whole.groups);
@@ -228,12 +308,12 @@ export class AppState {
       const path = this.legendPath(id);
       if (path === '') continue;
       this.askLegend(path);
-      this.askLegend(statisticsPath(id, { groupBy: this.colorProperty(id), unit: this.view.unit }));
+      this.askLegend(this.wholeLegendPath(id));
     }
   }
 
-  private askLegend(path: string): void {
-    if (this.asked.has(path)) return;
+  private askLegend(path: string, again = false): void {
+    if (this.asked.has(path) && !again) return;
     this.asked.add(path);
     readStatistics(path).then(
       (statistics) => this.legends.set(path, statistics),
@@ -260,7 +340,8 @@ export class AppState {
       property,
       classes: visible ? this.classes(id) : [],
       visible,
-      tiles: visible ? tilesUrl(id, { properties: this.namesIn(id), color: property, filter: this.drawnFilter(id) }) : '',
+      tiles: visible ? tilesUrl(id, { properties: this.namesIn(id), color: property, filter: this.drawnFilter(id), datetime: this.moment }) : '',
+      revision: visible ? this.revision(id) : 0,
       // A town and its seat have the same name: once is enough.
       label: id === 'towns' && shown.has('seats') ? '' : label,
       pointed: layer.geometry !== 'point' && layer.itemCount <= WHOLE_LAYER,
@@ -291,7 +372,30 @@ export class AppState {
     return UNNAMED.has(layer) ? '' : (this.namesIn(layer).find((name) => name === 'name' || name === '名称') ?? '');
   }
 
+  /** Whether what is typed or drawn keeps its place; it is said once more that it is not saved. */
+  private holds(): boolean {
+    if (this.editing.isDirty) {
+      this.announcement = this.t('edit.unsaved');
+      this.unsaved = true;
+      return true;
+    }
+    this.editing.close();
+    return false;
+  }
+
+  /** Begins a new feature of a layer. */
+  addTo(layer: string): void {
+    if (this.holds()) return;
+    this.deselect();
+    this.view.panel = 'feature';
+    this.collapsed = false;
+    if (this.layout.now !== 'wide') this.view.table = null;
+    void this.editing.start('new', layer);
+  }
+
   select(layer: string, id: string, hits?: { layer: string; id: string }[], crowds: Crowd[] = []): void {
+    if (this.holds()) return;
+    this.ghost = null;
     this.hits = hits ?? [{ layer, id }];
     this.crowds = crowds;
     this.view.select = { layer, id };
@@ -323,6 +427,8 @@ export class AppState {
   }
 
   deselect(): void {
+    if (this.holds()) return;
+    this.ghost = null;
     this.view.select = null;
     this.hits = [];
     this.crowds = [];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultView, formatHash, parseHash, type View } from './hash';
+import { datetimeOf, momentText, today } from './moment';
 
 const full = (): View => ({
   camera: { zoom: 13.25, lat: 22.61234, lon: 112.78901 },
@@ -18,6 +19,7 @@ const full = (): View => ({
   panel: 'overview',
   table: 'parcels',
   groups: [{ layer: 'parcels', property: 'town' }],
+  asof: '2026-03-01T02:03:04.567Z',
 });
 
 describe('the address', () => {
@@ -48,11 +50,30 @@ describe('the address', () => {
     expect(parseHash('').view.layers).toBeNull();
   });
 
-  it.each(['map=1/2', 'map=a/b/c', 'map=5/91/0', 'map=25/0/0', 'unit=acre', 'lang=fr', 'panel=x', 'select=parcels', 'filter=parcels', 'wat=1', 'stray'])('names %s as not understood and changes nothing', (part) => {
+  it.each(['map=1/2', 'map=a/b/c', 'map=5/91/0', 'map=25/0/0', 'unit=acre', 'lang=fr', 'panel=x', 'asof=yesterday', 'asof=2026-02-31', 'asof=2026-03-01T02:03:04+08:00', 'select=parcels', 'filter=parcels', 'wat=1', 'stray'])('names %s as not understood and changes nothing', (part) => {
     expect(parseHash(`#${part}`)).toEqual({ view: defaultView(), unread: [part] });
+  });
+
+  it('keeps a day as a day', () => {
+    expect(parseHash('#asof=2026-03-01').view.asof).toBe('2026-03-01');
+    expect(formatHash({ ...defaultView(), asof: '2026-03-01' })).toBe('asof=2026-03-01');
   });
 
   it('survives a broken escape', () => {
     expect(parseHash('#table=%E5%9').view.table).toBe('%E5%9');
+  });
+});
+
+describe('a moment', () => {
+  it('of a day is its end in the time of China, wherever the reader is', () => {
+    expect(datetimeOf('2026-03-01')).toBe('2026-03-01T15:59:59.999Z');
+    expect(datetimeOf('2026-03-01T02:03:04.567Z')).toBe('2026-03-01T02:03:04.567Z');
+    expect(datetimeOf(null)).toBeUndefined();
+  });
+
+  it('is written in the time of China', () => {
+    expect(momentText('2026-03-01T20:03:04.567Z')).toBe('2026-03-02 04:03:04');
+    expect(momentText('2026-03-01')).toBe('2026-03-01');
+    expect(today(new Date('2026-03-01T16:00:00Z'))).toBe('2026-03-02');
   });
 });

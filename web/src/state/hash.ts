@@ -2,9 +2,10 @@
 
 import type { Unit } from '../api/types';
 import type { Clause } from './filters';
+import { isMoment } from './moment';
 
 export type Locale = 'zh-CN' | 'en';
-export type Panel = 'layers' | 'overview' | 'feature';
+export type Panel = 'layers' | 'overview' | 'feature' | 'changes';
 
 export interface Camera {
   zoom: number;
@@ -29,8 +30,11 @@ export interface View {
   table: string | null;
   /** The groupings of the overview, where they are not the page's choice. */
   groups: { layer: string; property: string }[] | null;
+  /** The day or moment of which the page tells; null: now. */
+  asof: string | null;
 }
 
+const PANELS: readonly Panel[] = ['layers', 'overview', 'feature', 'changes'];
 export const UNITS: readonly Unit[] = ['mu', 'ha', 'km2'];
 
 export const defaultView = (): View => ({
@@ -45,6 +49,7 @@ export const defaultView = (): View => ({
   panel: 'overview',
   table: null,
   groups: null,
+  asof: null,
 });
 
 /** The panel when the address names none: a selection opens its own. */
@@ -82,6 +87,7 @@ export function formatHash(view: View): string {
   if (view.groups) put('groups', view.groups.map(({ layer, property }) => join(layer, property)).join(','));
   if (view.table !== null) put('table', token(view.table));
   if (view.panel !== panelFor(view.select)) put('panel', view.panel);
+  if (view.asof !== null) put('asof', view.asof);
   if (view.unit !== 'mu') put('unit', view.unit);
   if (view.lang !== 'zh-CN') put('lang', view.lang);
   if (view.select) put('select', `${token(view.select.layer)}/${token(view.select.id)}`);
@@ -141,7 +147,8 @@ function readPart(view: View, key: string, value: string): boolean {
 }
 
 function readChoice(view: View, key: string, value: string): boolean {
-  if (key === 'panel' && (value === 'layers' || value === 'feature' || value === 'overview')) view.panel = value;
+  if (key === 'panel' && PANELS.some((panel) => panel === value)) view.panel = value as Panel;
+  else if (key === 'asof' && isMoment(value)) view.asof = value;
   else if (key === 'unit' && UNITS.some((unit) => unit === value)) view.unit = value as Unit;
   else if (key === 'lang' && (value === 'en' || value === 'zh-CN')) view.lang = value;
   else return false;
