@@ -166,10 +166,12 @@ export type Change =
 
 export interface FeedLayer {
   id: string;
-  added: number;
-  changed: number;
-  removed: number;
+  /** Null where the layer was written whole. */
+  added: number | null;
+  changed: number | null;
+  removed: number | null;
   bbox?: Box | null;
+  whole?: boolean;
 }
 
 /** An entry of the feed: one edit, import or the like. */

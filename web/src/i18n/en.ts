@@ -276,5 +276,6 @@ export const en: Record<Key, string> = {
   'role.editor': 'Editor',
   'role.manager': 'Manager',
   'role.administrator': 'Administrator',
+  'changes.whole': 'written whole',
   'loading': 'Reading',
 };

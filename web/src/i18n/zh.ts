@@ -274,6 +274,7 @@ export const zh = {
   'role.editor': '编辑者',
   'role.manager': '管理者',
   'role.administrator': '系统管理员',
+  'changes.whole': '整层写入',
   'loading': '正在读取',
 } as const;
 
