@@ -5,12 +5,14 @@
 
 mod check;
 mod export;
+mod history;
 mod import;
 mod output;
 mod progress;
 mod seed;
 mod serve;
 mod stats;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -43,6 +45,10 @@ enum Verb {
     Stats(stats::Stats),
     /// Look for faults in the file and in the geometry of its layers
     Check(check::Check),
+    /// Prove that nothing in the record was altered behind its back
+    Verify(verify::Verify),
+    /// List, move and compact the record of what was done
+    History(history::History),
 }
 
 /// The workspace, which every verb has.
@@ -103,6 +109,8 @@ pub fn main() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Stats(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Verify(verb) => verb.run(),
+        Verb::History(verb) => verb.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -91,6 +91,21 @@ pub enum PlannerError {
     /// An edit is not fit to be stored.
     #[error("{}; nothing was changed", several(.0))]
     Findings(Vec<Finding>),
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The record does not verify.
+    #[error(
+        "the record of {path} does not verify: {count} discrepancies, first: {first}; nothing was written (mutu verify lists them)"
+    )]
+    Unsound {
+        /// The workspace.
+        path: String,
+        /// How many discrepancies.
+        count: usize,
+        /// The first.
+        first: String,
+    },
     /// Every row was refused.
     #[error("{}: every row was refused; nothing was imported", .0.file)]
     AllRefused(Box<ImportReport>),
@@ -105,12 +120,14 @@ impl PlannerError {
             Self::Format(FormatError::Request(_) | FormatError::Misplaced(_) | FormatError::Unencodable(_))
             | Self::LayerId(_)
             | Self::UnknownFormat(_)
+            | Self::BadRequest(_)
             | Self::Ask(_) => ErrorClass::Usage,
             Self::Format(FormatError::Broken { .. })
             | Self::Crs(_)
             | Self::CrsDoubtful(_)
             | Self::Unfit(_)
             | Self::Findings(_)
+            | Self::Unsound { .. }
             | Self::AllRefused(_) => ErrorClass::InvalidData,
             Self::Format(FormatError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 ErrorClass::NotFound

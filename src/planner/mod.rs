@@ -15,6 +15,7 @@ mod infer;
 mod load;
 mod past;
 mod place;
+mod record;
 mod seed;
 mod statistics;
 mod survey;
@@ -32,6 +33,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 pub use crate::formats::{FORMATS, Format, FormatError, Stop};
+pub use crate::store::{Compacted, Discrepancy, Verification};
 use crate::{
     catalog::Catalog,
     domain::report::ImportReport,
@@ -46,6 +48,7 @@ pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
 pub use past::{BadMoment, Moment, PastError, When};
+pub use record::{Entry, Noted, Since};
 pub use seed::{Seeded, known_facts};
 pub use statistics::{StatisticsQuestion, statistics};
 pub use targets::{MeasuredTarget, measure_targets};
@@ -113,7 +116,10 @@ impl Planner {
     }
 
     fn of(store: Workspace) -> Self {
-        let recovery = store.recovered().map(|recovery| recovery.message.clone());
+        let recovery = store.recovered().map(|recovery| recovery.message.as_str());
+        let upgrade = store.upgraded().map(|upgrade| upgrade.message.as_str());
+        let told: Vec<&str> = recovery.into_iter().chain(upgrade).collect();
+        let recovery = (!told.is_empty()).then(|| told.join("\n"));
         let path = store.path().to_owned();
         Self {
             path,
@@ -126,7 +132,7 @@ impl Planner {
         }
     }
 
-    /// What was found when the workspace was opened after an end that was not clean.
+    /// What is to be told of the opening: an end before it that was not clean, an upgrade from an older format.
     #[must_use]
     pub fn recovery(&self) -> Option<&str> {
         self.recovery.as_deref()

@@ -69,6 +69,19 @@ pub struct StoredChange {
     pub dropped: bool,
 }
 
+/// What an entry of the record did to one layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerCount {
+    /// The layer.
+    pub layer: String,
+    /// Features that were not there before; all those that an import brought.
+    pub added: u64,
+    /// Features that were and are there.
+    pub changed: u64,
+    /// Features that are not there any more. Those of an era that an import ended are not counted.
+    pub removed: u64,
+}
+
 /// The record of a workspace, as a connection to it sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct History<'c> {
@@ -143,6 +156,24 @@ impl History<'_> {
     pub fn kept_from(&self) -> Result<i64, StoreError> {
         let sql = "SELECT coalesce(max(kept_from), 0) FROM mutu_compact";
         Ok(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
+    /// What an entry did to each layer that it touched, by the layers' names.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn counts_of(&self, seq: i64) -> Result<Vec<LayerCount>, StoreError> {
+        // An upgrade's digests are of rows that were there before.
+        let sql = "SELECT layer, sum(before IS NULL), sum(before IS NOT NULL AND after IS NOT NULL), sum(after IS NULL) \
+                   FROM mutu_change WHERE seq = ?1 GROUP BY layer \
+                   UNION ALL SELECT i.layer, \
+                   coalesce((SELECT sum(length(\"rows\")) / 24 FROM mutu_digest d WHERE d.seq = i.seq), 0), 0, 0 \
+                   FROM mutu_import i WHERE i.seq = ?1 ORDER BY 1";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map([seq], |row| {
+            Ok(LayerCount { layer: row.get(0)?, added: row.get(1)?, changed: row.get(2)?, removed: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// What came from what in one edit, in its order.

@@ -16,6 +16,7 @@
 
 mod chain;
 mod check;
+mod compact;
 mod edit;
 mod era;
 mod error;
@@ -28,18 +29,22 @@ mod record;
 mod scan;
 mod sidecar;
 mod tables;
+mod transfer;
 mod upgrade;
+mod verify;
 mod workspace;
 
 pub use chain::{Hash, Kind, NotAHash};
 pub use check::Problem;
+pub use compact::Compacted;
 pub use edit::Receipt;
 pub use era::{Append, Era};
 pub use error::StoreError;
 pub use feed::VisitChange;
-pub use history::{History, StoredChange, StoredEdit, StoredImport, StoredLineage};
+pub use history::{History, LayerCount, StoredChange, StoredEdit, StoredImport, StoredLineage};
 pub use import::{How, Import, Note};
 pub use past::{StoredBefore, VisitBefore};
 pub use scan::{Reader, StoredRow};
 pub use upgrade::Upgrade;
+pub use verify::{Discrepancy, Told, Verification};
 pub use workspace::{Recovery, StoredLayer, Workspace};

@@ -26,7 +26,8 @@ pub(super) fn encode<'v>(geometry: Option<&[u8]>, values: impl ExactSizeIterator
             ValueRef::Null => out.push(0),
             ValueRef::Boolean(v) => out.push(1 + u8::from(v)),
             ValueRef::Integer(v) => put(&mut out, 3, v.to_le_bytes()),
-            ValueRef::Real(v) => put(&mut out, 4, v.to_le_bytes()),
+            // Adding zero makes minus zero zero, as the engine does when it stores the row.
+            ValueRef::Real(v) => put(&mut out, 4, (v + 0.0).to_le_bytes()),
             ValueRef::Text(v) => {
                 out.push(5);
                 put_bytes(&mut out, v.as_bytes());
@@ -76,6 +77,17 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Option<Shape>, Vec<Value>)> {
         });
     }
     rest.is_empty().then_some((shape, values))
+}
+
+/// Whether a record is, byte for byte, what [`encode`] makes of the row that it stands for.
+pub(super) fn is_canonical(bytes: &[u8]) -> bool {
+    let Some((shape, values)) = decode(bytes) else { return false };
+    let geometry = shape.map(|shape| {
+        let mut geometry = Vec::new();
+        wkb::append_wkb(&mut geometry, shape.view());
+        geometry
+    });
+    encode(geometry.as_deref(), values.iter().map(Value::view)) == bytes
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

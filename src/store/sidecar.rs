@@ -52,6 +52,7 @@ impl Sidecar {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(io)?;
             let leftover = parse(&text);
+            keep_from_others(&path).map_err(io)?;
             let mut sidecar = Self { path: path.clone(), file, head_len: 0 };
             sidecar.write_head().map_err(io)?;
             return Ok((sidecar, leftover));

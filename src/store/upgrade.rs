@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, backup::Backup, params};
+use rusqlite::{Connection, params};
 
 use super::{
     chain::{self, Cells, Hash, Head, Kind},
@@ -14,6 +14,7 @@ use super::{
     own, scan,
     sidecar::now,
     tables::{self, FORMAT},
+    transfer,
     workspace::read_layers,
 };
 use crate::gpkg::{connection, table::Table};
@@ -33,7 +34,7 @@ pub struct Upgrade {
 pub(super) fn copy_beside(conn: &Connection, path: &Path, format: i64) -> Result<Upgrade, StoreError> {
     let mut part =
         connection::temporary_beside(path).map_err(|error| StoreError::io(path.display().to_string(), error))?;
-    copy(conn, &part)?;
+    transfer::copy(conn, &part)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     for number in 1.. {
         let numbered = if number == 1 { String::new() } else { format!("-{number}") };
@@ -52,17 +53,6 @@ pub(super) fn copy_beside(conn: &Connection, path: &Path, format: i64) -> Result
         }
     }
     unreachable!("the numbers do not end")
-}
-
-/// Copies a database as this connection sees it, durably, with the permissions of the file.
-fn copy(conn: &Connection, to: &Path) -> Result<(), StoreError> {
-    let mut target = connection::open_new(to)?;
-    let backup = Backup::new(conn, &mut target)?;
-    // All pages in one step: nobody writes in between.
-    backup.step(-1)?;
-    drop(backup);
-    connection::finish_new(target, to)?;
-    Ok(())
 }
 
 /// Upgrades a workspace of format 1, of which there is a copy; where that fails, the copy is removed again.

@@ -329,7 +329,7 @@ fn stranger(path: &Path, why: &str) -> StoreError {
 }
 
 /// Makes a new name in a folder durable, where the operating system lets folders be synced.
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     if cfg!(unix) {
         let synced = std::fs::File::open(folder).and_then(|dir| dir.sync_all());
         synced.map_err(|error| StoreError::io(folder.display().to_string(), error))?;

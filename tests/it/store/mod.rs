@@ -5,7 +5,9 @@ mod eras;
 mod faults;
 mod gdal;
 mod kill;
+mod proof;
 mod rows;
+mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
