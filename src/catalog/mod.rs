@@ -1,16 +1,19 @@
 //! An immutable picture of all layers with their indexes at one moment.
 //!
 //! Readers hold an `Arc` of one catalog and never wait; a commit makes the next catalog from the last in
-//! time proportional to the edit: every layer it does not touch is shared, and of a touched layer only a
-//! small last segment is rebuilt.
+//! time proportional to the edit ([`next`]): every layer it does not touch is shared, and of a touched layer all but
+//! its small last segments. What was measured of the last state serves the next one. Segments that have become many are
+//! joined beside readers and writers ([`merge`]).
 
+mod merge;
+mod next;
 mod past;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,14 +23,15 @@ use rustc_hash::FxHashSet;
 use crate::{
     domain::{
         edit::Change,
-        feature::{Feature, FeatureRef, ValueRef},
+        feature::{Feature, ValueRef},
         layer::Layer,
         schema::{FieldType, LayerId},
     },
     engine::{
         filter::Selection,
         overlay::{Overlaps, Zones, ZonesError},
-        table::{Row, Segment, SegmentBuilder, Table, TableError},
+        table::{Row, Segment, Table, TableError},
+        touched::Touched,
     },
     ground::{
         crs::{Crs, CrsError},
@@ -36,10 +40,8 @@ use crate::{
     },
 };
 
+pub use merge::Merge;
 pub use past::Were;
-
-/// From so many features on, an edit's segment is left to itself and the next edit begins another.
-const FULL_SEGMENT: usize = 4096;
 
 /// Why a catalog could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -89,16 +91,45 @@ pub fn grid_of(layer: &Layer) -> Result<SurveyGrid, GridError> {
 /// A layer with its features at one moment.
 #[derive(Debug)]
 pub struct LayerState {
-    layer: Layer,
+    layer: Arc<Layer>,
     grid: SurveyGrid,
     table: Table,
-    /// Segments that edits leave as they are.
-    settled: usize,
     /// Differs between all states of this process.
     picture: u64,
+    line: Arc<Line>,
+    /// The last steps by which this state came from others, oldest first.
+    steps: Arc<Vec<Step>>,
     extent: OnceLock<Option<Bounds>>,
-    overlaps: OnceLock<Overlaps>,
-    zones: OnceLock<Result<Zones, ZonesError>>,
+    overlaps: OnceLock<Arc<Overlaps>>,
+    zones: OnceLock<Result<Arc<Zones>, ZonesError>>,
+}
+
+/// What the states of a layer that came one from another have in common.
+#[derive(Debug)]
+struct Line {
+    number: u64,
+    /// The overlaps that were measured last, with the table that they are of.
+    measured: Mutex<Option<Measured>>,
+}
+
+#[derive(Debug)]
+struct Measured {
+    picture: u64,
+    table: Table,
+    overlaps: Arc<Overlaps>,
+}
+
+/// From one state to the next.
+#[derive(Debug, Clone)]
+struct Step {
+    /// The picture before.
+    from: u64,
+    touched: Arc<Touched>,
+}
+
+fn next_number() -> u64 {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl LayerState {
@@ -108,28 +139,35 @@ impl LayerState {
     /// [`CatalogError::Grid`] where the layer's survey grid cannot be used.
     pub fn of_segments(layer: Layer, segments: Vec<Segment>) -> Result<Self, CatalogError> {
         let grid = grid_of(&layer).map_err(|source| CatalogError::Grid { layer: layer.id.clone(), source })?;
+        let line = Line { number: next_number(), measured: Mutex::default() };
         let table = Table::of_segments(segments);
-        let settled = table.segments().len();
-        Ok(Self::new(layer, grid, table, settled))
+        Ok(Self::new(Arc::new(layer), grid, table, (Arc::new(line), Arc::default())))
     }
 
-    fn new(layer: Layer, grid: SurveyGrid, table: Table, settled: usize) -> Self {
-        static PICTURES: AtomicU64 = AtomicU64::new(0);
+    fn new(layer: Arc<Layer>, grid: SurveyGrid, table: Table, (line, steps): (Arc<Line>, Arc<Vec<Step>>)) -> Self {
         Self {
             layer,
             grid,
             table,
-            settled,
-            picture: PICTURES.fetch_add(1, Ordering::Relaxed),
+            picture: next_number(),
+            line,
+            steps,
             extent: OnceLock::new(),
             overlaps: OnceLock::new(),
             zones: OnceLock::new(),
         }
     }
 
+    /// The layer with another table of its features: as it was, or as somebody sees it. What was measured of this one
+    /// helps to measure that one where they have much in common.
+    #[must_use]
+    pub fn beside(&self, table: Table) -> Self {
+        Self::new(Arc::clone(&self.layer), self.grid.clone(), table, (Arc::clone(&self.line), Arc::default()))
+    }
+
     /// What is known about the layer.
     #[must_use]
-    pub const fn layer(&self) -> &Layer {
+    pub fn layer(&self) -> &Layer {
         &self.layer
     }
 
@@ -153,16 +191,49 @@ impl LayerState {
         self.picture
     }
 
+    /// A number that this state has in common with those that it came from and that come from it.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line.number
+    }
+
+    /// Whether all that lies in a box is as it was in the state whose number was `picture`. False may be said of what is.
+    #[must_use]
+    pub fn is_unchanged_since(&self, picture: u64, bounds: &Bounds) -> bool {
+        let Some(since) = self.steps.iter().rposition(|step| step.from == picture) else {
+            return picture == self.picture;
+        };
+        !self.steps[since..].iter().any(|step| step.touched.reaches(bounds))
+    }
+
     /// The box around its features in degrees, measured when first asked for.
     #[must_use]
     pub fn extent(&self) -> Option<Bounds> {
         *self.extent.get_or_init(|| self.table.extent())
     }
 
-    /// Where its features overlap one another, measured when first asked for.
+    /// Where its features overlap one another, measured when first asked for; from what was measured of another state of
+    /// the layer, where there is one, in time proportional to what lies between.
     #[must_use]
     pub fn overlaps(&self) -> &Overlaps {
-        self.overlaps.get_or_init(|| Overlaps::of(&self.table))
+        self.overlaps.get_or_init(|| {
+            // Held while measuring: who asks meanwhile, of whatever state, has less to measure afterwards.
+            let mut last = self.line.measured.lock().unwrap_or_else(PoisonError::into_inner);
+            let overlaps = Arc::new(match &*last {
+                Some(last) => last.overlaps.after(&last.table, &self.table),
+                None => Overlaps::of(&self.table),
+            });
+            if last.as_ref().is_none_or(|last| last.picture < self.picture) {
+                let (table, overlaps) = (self.table.clone(), Arc::clone(&overlaps));
+                *last = Some(Measured { picture: self.picture, table, overlaps });
+            }
+            overlaps
+        })
+    }
+
+    /// Whether overlaps of this layer were ever asked for.
+    fn is_measured(&self) -> bool {
+        self.line.measured.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Its features as zones by which others are cut, prepared when first asked for. They are named by their
@@ -171,13 +242,16 @@ impl LayerState {
     /// # Errors
     /// [`ZonesError`] where the layer has no surfaces.
     pub fn zones(&self) -> Result<&Zones, ZonesError> {
-        let name = || {
-            let fields = &self.layer.schema.fields;
-            self.layer.schema.position("name").or_else(|| {
-                fields.iter().position(|f| f.kind == FieldType::Text).filter(|column| self.tells_apart(*column))
-            })
-        };
-        self.zones.get_or_init(|| Zones::prepare(&self.table, name())).as_ref().map_err(Clone::clone)
+        let name = || self.naming_column().filter(|(column, sure)| *sure || self.tells_apart(*column));
+        let prepare = || Zones::prepare(&self.table, name().map(|(column, _)| column)).map(Arc::new);
+        self.zones.get_or_init(prepare).as_deref().map_err(Clone::clone)
+    }
+
+    /// The column by which zones are named, and whether it is whatever it holds.
+    fn naming_column(&self) -> Option<(usize, bool)> {
+        let fields = &self.layer.schema.fields;
+        let text = || fields.iter().position(|field| field.kind == FieldType::Text).map(|column| (column, false));
+        self.layer.schema.position("name").map(|column| (column, true)).or_else(text)
     }
 
     /// Whether no two features have the same value in a column.
@@ -190,51 +264,10 @@ impl LayerState {
     }
 
     /// The layer as somebody sees it who may see some of its features only: the others are as if they were not there.
-    /// Shares the segments; what is measured of the whole is measured anew.
     #[must_use]
     pub fn showing(&self, visible: &Selection) -> Self {
         let hidden: Vec<Row> = self.table.rows().filter(|row| !visible.contains(*row)).collect();
-        let table = self.table.with_last(self.table.segments().len(), None, &hidden);
-        Self::new(self.layer.clone(), self.grid.clone(), table, self.settled)
-    }
-
-    /// The layer after some of its features became others.
-    fn after(&self, changes: &BTreeMap<i64, Option<&Feature>>, seq: i64) -> Result<Self, CatalogError> {
-        let last = self.table.segments().get(self.settled).filter(|last| last.len() < FULL_SEGMENT);
-        let kept = if last.is_some() { self.settled } else { self.table.segments().len() };
-        let (survivors, dead) = self.split(changes, kept);
-        let mut builder = SegmentBuilder::new(&self.layer, Some(self.grid.clone()));
-        let failed = |source| CatalogError::Table { layer: self.layer.id.clone(), source };
-        let ids: BTreeSet<i64> = survivors.keys().copied().chain(changes.keys().copied()).collect();
-        for id in ids {
-            let (feature, version): (FeatureRef<'_>, i64) = match (changes.get(&id), survivors.get(&id)) {
-                (Some(Some(feature)), _) => (feature.view(), seq),
-                (None, Some(row)) => (self.table.feature(*row), self.table.version(*row)),
-                _ => continue,
-            };
-            builder.push((id, version), feature.shape, &feature.values).map_err(failed)?;
-        }
-        let table = self.table.with_last(kept, Some(builder.finish()), &dead);
-        Ok(Self::new(self.layer.clone(), self.grid.clone(), table, kept))
-    }
-
-    /// Rows of the last segment that stay as they are, by id, and all rows that are no more.
-    fn split(&self, changes: &BTreeMap<i64, Option<&Feature>>, kept: usize) -> (BTreeMap<i64, Row>, Vec<Row>) {
-        let dead: Vec<Row> = changes.keys().filter_map(|id| self.table.row_of(*id)).collect();
-        let survivors = self
-            .table
-            .segments()
-            .get(kept)
-            .map(|last| {
-                (0..last.len() as u32)
-                    .map(|row| Row { segment: kept as u32, row })
-                    .filter(|row| self.table.is_alive(*row))
-                    .map(|row| (self.table.id(row), row))
-                    .filter(|(id, _)| !changes.contains_key(id))
-                    .collect()
-            })
-            .unwrap_or_default();
-        (survivors, dead)
+        self.beside(self.table.with_last(self.table.segments().len(), None, &hidden))
     }
 }
 

@@ -31,7 +31,7 @@ impl LayerState {
         }
         let kept = self.table.segments().len();
         let table = self.table.with_last(kept, Some(builder.finish()), &gone);
-        Ok(Self::new(self.layer.clone(), self.grid.clone(), table, kept))
+        Ok(self.beside(table))
     }
 
     /// Whether the largest part of the features is the very same memory as another state's.

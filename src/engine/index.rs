@@ -126,6 +126,18 @@ impl Index {
         self.boxes.iter().copied().reduce(Bounds::union)
     }
 
+    /// The smallest box around the rows for which `counts` is true.
+    #[must_use]
+    pub fn extent_of(&self, counts: impl Fn(u32) -> bool) -> Option<Bounds> {
+        let mut around: Option<Bounds> = None;
+        for (place, held) in self.boxes.iter().enumerate() {
+            if !around.is_some_and(|around| around.contains(held)) && counts(self.row(place)) {
+                around = Some(around.map_or(*held, |around| around.union(*held)));
+            }
+        }
+        around
+    }
+
     /// The box around all rows, but for the rounding of the tree's plane, at no cost; `None` where there is no row.
     #[must_use]
     pub fn spread(&self) -> Option<Bounds> {

@@ -28,6 +28,8 @@ use super::{
 
 /// Marks a row without an area: a point, a line, no geometry, or outside the survey grid.
 pub(super) const NO_AREA: i64 = i64::MIN;
+/// Marks a row whose planar area has not been measured yet.
+const UNMEASURED: i64 = i64::MIN + 1;
 
 /// Geometries of rows in shared arrays.
 #[derive(Debug, Default)]
@@ -145,6 +147,8 @@ pub struct Segment {
     columns: Vec<Column>,
     ellipsoidal: Vec<i64>,
     planar: OnceLock<Vec<i64>>,
+    /// Planar areas of rows that came from segments where they were measured; empty for none.
+    known_planar: Vec<i64>,
     grid: Option<SurveyGrid>,
     index: Index,
     dots: OnceLock<Vec<Dot>>,
@@ -244,6 +248,9 @@ impl Segment {
 
     fn measure_planar(&self) -> Vec<i64> {
         let measure = |row: usize| {
+            if let Some(known) = self.known_planar.get(row).filter(|known| **known != UNMEASURED) {
+                return *known;
+            }
             let (Some(shape), Some(grid)) = (self.shapes.at(row), &self.grid) else { return NO_AREA };
             let measured = shape.kind().dimension() == 2 && shape.bounds().is_some_and(|b| grid.covers(&b));
             if !measured {
@@ -288,6 +295,8 @@ pub struct SegmentBuilder<'l> {
     shapes: Shapes,
     columns: Vec<ColumnBuilder>,
     ellipsoidal: Vec<i64>,
+    /// Planar areas as far as they are known; empty where none is.
+    planar: Vec<i64>,
     boxes: Vec<Option<Bounds>>,
 }
 
@@ -304,6 +313,7 @@ impl<'l> SegmentBuilder<'l> {
             shapes: Shapes::default(),
             columns,
             ellipsoidal: Vec::new(),
+            planar: Vec::new(),
             boxes: Vec::new(),
         }
     }
@@ -330,6 +340,42 @@ impl<'l> SegmentBuilder<'l> {
         shape: Option<ShapeRef<'_>>,
         values: &[ValueRef<'_>],
     ) -> Result<(), TableError> {
+        let bounds = shape.and_then(|shape| shape.bounds());
+        let area = |of: &Self| shape.map_or(NO_AREA, |shape| of.measure(shape, bounds.as_ref()));
+        self.add((id, version), (shape, bounds), values, area)?;
+        if !self.planar.is_empty() {
+            self.planar.push(UNMEASURED);
+        }
+        Ok(())
+    }
+
+    /// Adds a row of another segment of the layer as the next feature: what was measured there is not measured again.
+    ///
+    /// # Errors
+    /// [`TableError`] as [`Self::push`].
+    pub fn push_row(&mut self, from: &Segment, row: u32) -> Result<(), TableError> {
+        let at = row as usize;
+        let values: Vec<ValueRef<'_>> = from.columns.iter().map(|column| column.at(at)).collect();
+        let shape = from.shape(row);
+        let bounds = shape.and_then(|shape| shape.bounds());
+        self.add((from.id(row), from.version(row)), (shape, bounds), &values, |_| from.ellipsoidal[at])?;
+        let known = from.planar.get().map(|planar| planar[at]).or_else(|| from.known_planar.get(at).copied());
+        if let Some(known) = known {
+            self.planar.resize(self.ids.len() - 1, UNMEASURED);
+            self.planar.push(known);
+        } else if !self.planar.is_empty() {
+            self.planar.push(UNMEASURED);
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        (id, version): (i64, i64),
+        (shape, bounds): (Option<ShapeRef<'_>>, Option<Bounds>),
+        values: &[ValueRef<'_>],
+        area: impl FnOnce(&Self) -> i64,
+    ) -> Result<(), TableError> {
         if let Some(before) = self.ids.last().copied().filter(|before| *before >= id) {
             return Err(TableError::Unordered { id, before });
         }
@@ -350,8 +396,7 @@ impl<'l> SegmentBuilder<'l> {
         }
         self.ids.push(id);
         self.versions.push(version);
-        let bounds = shape.and_then(|shape| shape.bounds());
-        self.ellipsoidal.push(shape.map_or(NO_AREA, |shape| self.measure(shape, bounds.as_ref())));
+        self.ellipsoidal.push(area(self));
         self.boxes.push(bounds);
         Ok(())
     }
@@ -391,11 +436,12 @@ impl Segment {
     fn of_parts(parts: Vec<SegmentBuilder<'_>>) -> Self {
         let grid = parts.first().and_then(|part| part.grid.clone());
         let (mut shapes, mut ids, mut rest, mut boxes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut columns: Vec<Vec<ColumnBuilder>> = Vec::new();
+        let (mut columns, mut planar): (Vec<Vec<ColumnBuilder>>, Vec<Vec<i64>>) = (Vec::new(), Vec::new());
         for part in parts {
             shapes.push(part.shapes);
             ids.push(part.ids);
             rest.push((part.versions, part.ellipsoidal));
+            planar.push(part.planar);
             boxes.push(part.boxes);
             columns.resize_with(part.columns.len(), Vec::new);
             columns.iter_mut().zip(part.columns).for_each(|(parts, column)| parts.push(column));
@@ -404,6 +450,7 @@ impl Segment {
         let index = Index::of_ordered(order.iter().map_while(|place| place.of(&boxes)).collect());
         drop(boxes);
         let by_id = ranks(&ids, &order);
+        let known_planar = known(planar, &ids, &order);
         let gather_columns = || {
             let (versions, ellipsoidal): (Vec<_>, Vec<_>) = rest.into_iter().unzip();
             let numbers = [ids, versions, ellipsoidal].map(|parts| gathered(&parts, &order));
@@ -412,6 +459,9 @@ impl Segment {
         };
         let gather_shapes = || Shapes::gathered(&std::mem::take(&mut shapes), &order);
         let (shapes, ([ids, versions, ellipsoidal], columns)) = rayon::join(gather_shapes, gather_columns);
+        let all_known = !known_planar.is_empty() && !known_planar.contains(&UNMEASURED);
+        let (planar, known_planar) =
+            if all_known { (OnceLock::from(known_planar), Vec::new()) } else { (OnceLock::new(), known_planar) };
         Self {
             ids,
             by_id,
@@ -419,12 +469,22 @@ impl Segment {
             shapes,
             columns,
             ellipsoidal,
-            planar: OnceLock::new(),
+            planar,
+            known_planar,
             grid,
             index,
             dots: OnceLock::new(),
         }
     }
+}
+
+/// The planar areas that are known, by row; empty where none is.
+fn known(mut planar: Vec<Vec<i64>>, ids: &[Vec<i64>], order: &[Place]) -> Vec<i64> {
+    if planar.iter().all(Vec::is_empty) {
+        return Vec::new();
+    }
+    planar.iter_mut().zip(ids).for_each(|(part, ids)| part.resize(ids.len(), UNMEASURED));
+    gathered(&planar, order)
 }
 
 /// The rows in the order of their ids, where `order` says which place each row comes from.

@@ -5,9 +5,7 @@
 //! ids: who needs ids in order asks for them ([`Table::rows_by_id`], [`Table::first_by_id`]).
 //! Invariant: an id is alive in at most one segment.
 
-use std::sync::Arc;
-
-use rustc_hash::FxHashSet;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     domain::{
@@ -19,6 +17,8 @@ use crate::{
         units::{Area, Basis},
     },
 };
+
+use super::row_set::RowSet;
 
 pub use super::segment::{Segment, SegmentBuilder, TableError};
 
@@ -51,7 +51,7 @@ pub struct Row {
 pub struct Table {
     segments: Vec<Arc<Segment>>,
     /// For each segment the rows that are no more.
-    dead: Vec<Arc<FxHashSet<u32>>>,
+    dead: Vec<RowSet>,
     len: usize,
 }
 
@@ -61,7 +61,7 @@ impl Table {
     pub fn of_segments(segments: Vec<Segment>) -> Self {
         let segments: Vec<_> = segments.into_iter().filter(|s| !s.is_empty()).map(Arc::new).collect();
         let len = segments.iter().map(|segment| segment.len()).sum();
-        let dead = segments.iter().map(|_| Arc::default()).collect();
+        let dead = segments.iter().map(|_| RowSet::default()).collect();
         Self { segments, dead, len }
     }
 
@@ -70,17 +70,22 @@ impl Table {
     /// `kept` segments are shared with this table; `last` follows them; `dead` names rows of kept segments.
     #[must_use]
     pub fn with_last(&self, kept: usize, last: Option<Segment>, newly_dead: &[Row]) -> Self {
+        self.with_run(kept..self.segments.len(), last.map(Arc::new).into_iter().collect(), newly_dead)
+    }
+
+    /// The table with a run of segments replaced by others and further rows dead.
+    ///
+    /// `newly_dead` names rows of this table; those of the run are left out of account.
+    #[must_use]
+    pub fn with_run(&self, run: Range<usize>, mut others: Vec<Arc<Segment>>, newly_dead: &[Row]) -> Self {
         let mut segments = self.segments.clone();
         let mut dead = self.dead.clone();
-        segments.truncate(kept);
-        dead.truncate(kept);
-        for row in newly_dead.iter().filter(|row| (row.segment as usize) < kept) {
-            Arc::make_mut(&mut dead[row.segment as usize]).insert(row.row);
+        for row in newly_dead.iter().filter(|row| !run.contains(&(row.segment as usize))) {
+            dead[row.segment as usize].insert(row.row);
         }
-        if let Some(last) = last.filter(|last| !last.is_empty()) {
-            segments.push(Arc::new(last));
-            dead.push(Arc::default());
-        }
+        others.retain(|segment| !segment.is_empty());
+        dead.splice(run.clone(), others.iter().map(|_| RowSet::default()));
+        segments.splice(run, others);
         let len = segments.iter().zip(&dead).map(|(segment, dead)| segment.len() - dead.len()).sum();
         Self { segments, dead, len }
     }
@@ -111,15 +116,14 @@ impl Table {
 
     /// The rows of a segment that are no more.
     #[must_use]
-    pub fn dead(&self, segment: usize) -> &FxHashSet<u32> {
+    pub fn dead(&self, segment: usize) -> &RowSet {
         &self.dead[segment]
     }
 
     /// Whether a row holds a feature of this table (rather than one that an edit replaced).
     #[must_use]
     pub fn is_alive(&self, row: Row) -> bool {
-        let dead = &self.dead[row.segment as usize];
-        dead.is_empty() || !dead.contains(&row.row)
+        !self.dead[row.segment as usize].contains(row.row)
     }
 
     /// The feature of an id.
@@ -133,11 +137,14 @@ impl Table {
 
     /// All features, segment after segment, in each in the order of space: in no order of ids.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        (0..self.segments.len() as u32).flat_map(move |segment| {
-            (0..self.segments[segment as usize].len() as u32)
-                .map(move |row| Row { segment, row })
-                .filter(|row| self.is_alive(*row))
-        })
+        (0..self.segments.len() as u32).flat_map(move |segment| self.rows_of(segment))
+    }
+
+    /// The features in a segment, in the order of space.
+    pub fn rows_of(&self, segment: u32) -> impl Iterator<Item = Row> + '_ {
+        (0..self.segments[segment as usize].len() as u32)
+            .map(move |row| Row { segment, row })
+            .filter(|row| self.is_alive(*row))
     }
 
     /// Features whose id is greater than `after`, ids ascending over all segments.
@@ -260,12 +267,10 @@ impl Table {
     /// The smallest box around all features.
     #[must_use]
     pub fn extent(&self) -> Option<Bounds> {
-        let is_whole = |segment: &usize| self.dead[*segment].is_empty();
-        let alive = |segment: usize| {
-            let rows = (0..self.segments[segment].len() as u32).map(move |row| Row { segment: segment as u32, row });
-            rows.filter(|row| self.is_alive(*row)).filter_map(|row| self.shape(row)?.bounds()).reduce(Bounds::union)
+        let of_segment = |(segment, dead): (&Arc<Segment>, &RowSet)| {
+            let index = segment.index();
+            if dead.is_empty() { index.extent() } else { index.extent_of(|row| !dead.contains(row)) }
         };
-        let extent = |at: usize| if is_whole(&at) { self.segments[at].index().extent() } else { alive(at) };
-        (0..self.segments.len()).filter_map(extent).reduce(Bounds::union)
+        self.segments.iter().zip(&self.dead).filter_map(of_segment).reduce(Bounds::union)
     }
 }

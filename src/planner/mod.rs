@@ -20,6 +20,7 @@ mod seed;
 mod statistics;
 mod survey;
 mod targets;
+mod upkeep;
 
 use std::{
     path::{Path, PathBuf},
@@ -72,7 +73,8 @@ pub struct Planner {
     path: PathBuf,
     /// The workspace where it may be written; none where it was opened to read only.
     store: Option<Mutex<Workspace>>,
-    catalog: ArcSwap<Catalog>,
+    catalog: Arc<ArcSwap<Catalog>>,
+    upkeep: upkeep::Upkeep,
     /// Whether the catalog shows the file: then every write must show in it.
     loaded: AtomicBool,
     recovery: Option<String>,
@@ -99,7 +101,8 @@ impl Planner {
         Ok(Self {
             path: path.to_owned(),
             store: None,
-            catalog: ArcSwap::default(),
+            catalog: Arc::default(),
+            upkeep: upkeep::Upkeep::default(),
             loaded: AtomicBool::new(false),
             recovery: None,
             listeners: feed::Listeners::default(),
@@ -124,7 +127,8 @@ impl Planner {
         Self {
             path,
             store: Some(Mutex::new(store)),
-            catalog: ArcSwap::default(),
+            catalog: Arc::default(),
+            upkeep: upkeep::Upkeep::default(),
             loaded: AtomicBool::new(false),
             recovery,
             listeners: feed::Listeners::default(),

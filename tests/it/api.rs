@@ -25,7 +25,7 @@ fn every_path_of_the_api_document_answers_and_refuses_unknown_parameters() {
             .replace("{set}", "WebMercatorQuad")
             .replace("{tileMatrix}/{tileRow}/{tileCol}", "10/445/833")
             .replace("{style}", "parcels")
-            .replace("{style}", "parcels");
+            .replace("{seq}", "1");
         let concrete = concrete.replace("{set}", "WebMercatorQuad").replace("{tileMatrix}", "0");
         let concrete = concrete.replace("{tileRow}", "0").replace("{tileCol}", "0");
         assert_eq!(get(&concrete).status, StatusCode::OK, "{concrete}");

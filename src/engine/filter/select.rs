@@ -130,12 +130,7 @@ pub(in crate::engine) fn set_bits(mut word: u64) -> impl Iterator<Item = u32> {
 fn alive_bits(table: &Table, segment: usize, word: usize) -> u64 {
     let left = table.segments()[segment].len() - word * 64;
     let full = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
-    let dead = table.dead(segment);
-    if dead.is_empty() {
-        return full;
-    }
-    let first = word as u32 * 64;
-    set_bits(full).filter(|bit| !dead.contains(&(first + bit))).fold(0, |bits, bit| bits | 1 << bit)
+    full & !table.dead(segment).word(word)
 }
 
 impl Bound {

@@ -10,10 +10,11 @@ use std::sync::{Arc, OnceLock};
 
 use geo::{Coord, kernels::Orientation};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     engine::{
+        difference::Difference,
         filter::Selection,
         find::{Place, closed_edges, holds, place_in, turn},
         region::Region,
@@ -52,7 +53,7 @@ const MANY_VERTICES: usize = 300;
 
 /// Surfaces of many vertices, by part.
 #[derive(Debug, Default)]
-struct Large(FxHashMap<Row, Vec<Region>>);
+struct Large(FxHashMap<Row, Arc<Vec<Region>>>);
 
 impl Large {
     fn of(table: &Table, rows: &[Row]) -> Self {
@@ -63,9 +64,17 @@ impl Large {
                 let rings = rings.enumerate().map(|(i, ring)| left_of(ring_in_plane(ring, grid), i == 0));
                 Region::of_rings(rings.collect())
             });
-            Some((*row, regions.collect()))
+            Some((*row, Arc::new(regions.collect())))
         };
         Self(rows.par_iter().filter_map(prepare).collect::<Vec<_>>().into_iter().collect())
+    }
+
+    /// The surfaces of a table that `before` became another, of which these are known.
+    fn after(&self, difference: &Difference, table: &Table) -> Self {
+        let mut large = Self::of(table, difference.come());
+        let now = |(row, regions): (&Row, &Arc<Vec<Region>>)| Some((difference.now(*row)?, Arc::clone(regions)));
+        large.0.extend(self.0.iter().filter_map(now));
+        large
     }
 
     /// The rings of a feature as far as they matter in a box of the plane; those of a large one by part.
@@ -96,17 +105,53 @@ impl Overlaps {
     pub fn of(table: &Table) -> Self {
         let rows: Vec<Row> = table.rows().collect();
         let large = Large::of(table, &rows);
-        let mut pairs: Vec<(i64, i64, Row, Row)> = rows
-            .par_chunks(512)
-            .flat_map_iter(|rows| {
-                let mut found = Vec::new();
-                for row in rows {
-                    later_overlapping((table, &large), *row, &mut found);
-                }
-                found
-            })
-            .collect();
-        pairs.par_sort_unstable();
+        let later = |id: i64| move |other: i64, _: Row| other > id;
+        let pairs = found_by(&rows, |row, found| overlapping((table, &large), row, &later(table.id(row)), found));
+        Self::of_pairs(pairs, large)
+    }
+
+    /// The overlaps of a table that another one became, of which these are, in time proportional to what lies between
+    /// them; what both have in common is not measured again.
+    #[must_use]
+    pub fn after(&self, before: &Table, table: &Table) -> Self {
+        let difference = Difference::between(before, table);
+        let large = self.large.after(&difference, table);
+        let mut kept = Vec::with_capacity(self.pairs.len());
+        // Features that may lose more or less than before.
+        let mut disturbed: FxHashSet<Row> = FxHashSet::default();
+        for (first, second) in &self.pairs {
+            match (difference.now(*first), difference.now(*second)) {
+                (Some(first), Some(second)) => kept.push((table.id(first), table.id(second), first, second)),
+                (None, Some(second)) => _ = disturbed.insert(second),
+                _ => {}
+            }
+        }
+        let come: FxHashSet<Row> = difference.come().iter().copied().collect();
+        let found = found_by(difference.come(), |row, found| {
+            let id = table.id(row);
+            // A pair of two that have come is found from the one with the smaller id.
+            overlapping((table, &large), row, &|other, at| other > id || (other < id && !come.contains(&at)), found);
+        });
+        disturbed.extend(found.iter().map(|(.., second)| *second));
+        let next = Self::of_pairs(merged(kept, found), large);
+        for (basis, known) in [Basis::Ellipsoidal, Basis::Planar].into_iter().zip(&self.of_all) {
+            let Some(known) = known.get() else { continue };
+            let stays = |(row, removed): &(Row, i64)| Some((difference.now(*row)?, *removed));
+            let stays = known.iter().filter_map(stays).filter(|(row, _)| !disturbed.contains(row));
+            let anew = disturbed.par_iter().filter_map(|row| {
+                let net = net_of((table, &next.large), *row, next.before.get(row)?, basis)?;
+                Some((net.row, net.removed))
+            });
+            let mut all: Vec<(Row, i64)> = anew.collect();
+            all.extend(stays);
+            all.sort_unstable();
+            // Nobody else knows of these overlaps yet.
+            let _ = next.of_all[place_of(basis)].set(all);
+        }
+        next
+    }
+
+    fn of_pairs(pairs: Vec<Pair>, large: Large) -> Self {
         let pairs: Vec<(Row, Row)> = pairs.into_iter().map(|(_, _, first, second)| (first, second)).collect();
         let mut before: FxHashMap<Row, Vec<Row>> = FxHashMap::default();
         for (first, second) in &pairs {
@@ -133,7 +178,7 @@ impl Overlaps {
     pub fn net_of_all(&self, table: &Table, basis: Basis) -> &[(Row, i64)] {
         let cut =
             || self.net(table, &Selection::all(table), basis).into_iter().map(|net| (net.row, net.removed)).collect();
-        self.of_all[usize::from(basis == Basis::Planar)].get_or_init(cut)
+        self.of_all[place_of(basis)].get_or_init(cut)
     }
 
     /// What each selected feature loses to selected features with smaller ids, by row; features that lose
@@ -149,6 +194,45 @@ impl Overlaps {
         };
         seconds.into_par_iter().filter_map(net).collect()
     }
+}
+
+/// Two features with their ids, the smaller one first.
+type Pair = (i64, i64, Row, Row);
+
+const fn place_of(basis: Basis) -> usize {
+    match basis {
+        Basis::Ellipsoidal => 0,
+        Basis::Planar => 1,
+    }
+}
+
+/// The pairs that are found from some features, by ids.
+fn found_by(rows: &[Row], find: impl Fn(Row, &mut Vec<Pair>) + Sync) -> Vec<Pair> {
+    let of_some = |rows: &[Row]| {
+        let mut found = Vec::new();
+        rows.iter().for_each(|row| find(*row, &mut found));
+        found
+    };
+    let mut pairs: Vec<Pair> = rows.par_chunks(512).flat_map_iter(of_some).collect();
+    pairs.par_sort_unstable();
+    pairs
+}
+
+/// Two lists of pairs by ids as one.
+fn merged(kept: Vec<Pair>, found: Vec<Pair>) -> Vec<Pair> {
+    if found.is_empty() {
+        return kept;
+    }
+    let mut all = Vec::with_capacity(kept.len() + found.len());
+    let mut found = found.into_iter().peekable();
+    for pair in kept {
+        while let Some(earlier) = found.next_if(|other| *other < pair) {
+            all.push(earlier);
+        }
+        all.push(pair);
+    }
+    all.extend(found);
+    all
 }
 
 fn net_of<'t>((table, large): (&'t Table, &Large), row: Row, firsts: &[Row], basis: Basis) -> Option<Net<'t>> {
@@ -176,23 +260,26 @@ fn net_of<'t>((table, large): (&'t Table, &Large), row: Row, firsts: &[Row], bas
     (removed > 0).then_some(Net { row, removed, left: Some(left) })
 }
 
-/// Adds the pairs of a feature with overlapping features of greater id.
-fn later_overlapping((table, large): (&Table, &Large), row: Row, found: &mut Vec<(i64, i64, Row, Row)>) {
+/// Adds the pairs of a feature with overlapping features that are `wanted`, by id and row.
+fn overlapping((table, large): (&Table, &Large), row: Row, wanted: &dyn Fn(i64, Row) -> bool, found: &mut Vec<Pair>) {
     let Some(shape) = table.shape(row).filter(|shape| shape.kind().dimension() == 2) else { return };
     let Some(bounds) = shape.bounds() else { return };
     let id = table.id(row);
     for other in table.touching(bounds) {
         let other_id = table.id(other);
-        if other_id <= id {
+        if !wanted(other_id, other) {
             continue;
         }
         let Some(other_shape) = table.shape(other).filter(|shape| shape.kind().dimension() == 2) else { continue };
         let Some(other_bounds) = other_shape.bounds() else { continue };
-        if surely_apart((shape, &bounds), (other_shape, &other_bounds)) {
+        let (own, others) = ((id, row, shape, &bounds), (other_id, other, other_shape, &other_bounds));
+        // In one order, so that rounding is the same whichever of the two is looked at.
+        let (first, second) = if id < other_id { (own, others) } else { (others, own) };
+        if surely_apart((first.2, first.3), (second.2, second.3)) {
             continue;
         }
-        if share_land((table, large), row, other) {
-            found.push((id, other_id, row, other));
+        if share_land((table, large), first.1, second.1) {
+            found.push((first.0, second.0, first.1, second.1));
         }
     }
 }

@@ -79,7 +79,7 @@ impl Planner {
         // Applied before it is stored: an edit that does not fit must not reach the file.
         let after = Arc::new(judge::judge(&before, &edit, store.seq()? + 1, standard)?);
         let receipt = store.commit(&edit, now_ms())?;
-        self.catalog.store(Arc::clone(&after));
+        self.show(&before, Arc::clone(&after), &edit.changes);
         self.announce(feed::titled(&store.history(), receipt.seq, feed::summed(&before, &edit.changes)));
         Ok((Done { seq: Some(receipt.seq), edit, before, after }, receipt))
     }
