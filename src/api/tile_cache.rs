@@ -1,7 +1,8 @@
 //! Tiles that were made, kept while they fit; equal requests that come at once are computed once.
 //!
-//! A tile is known by the picture of its layer, its address and its query: an edit makes another picture, so nothing
-//! here is ever out of date. The work runs beside the threads that answer, on so many at a
+//! A tile is known by its layer, its address and its query, and kept with the picture that it shows. Who asks for it in
+//! another picture says whether the two differ where the tile lies: an edit elsewhere leaves it good, and nothing here is
+//! ever out of date. The work runs beside the threads that answer, on so many at a
 //! time that small requests stay fast. It belongs to nobody: a client that hangs up takes nothing from the others, and
 //! work that nobody waits for any more is not begun.
 
@@ -29,22 +30,34 @@ pub(super) struct MadeTile {
     pub(super) tag: String,
 }
 
+/// What is asked for: the tile of a name in a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Layer, address and query.
+    pub(super) name: String,
+    /// The number of the layer's picture.
+    pub(super) picture: u64,
+}
+
 type Made = Result<Arc<MadeTile>, ApiError>;
 
 #[derive(Debug, Clone)]
 struct ByBytes;
 
-impl Weighter<String, Arc<MadeTile>> for ByBytes {
-    fn weight(&self, key: &String, made: &Arc<MadeTile>) -> u64 {
+/// A tile with the number of the picture that it shows.
+type Kept = (u64, Arc<MadeTile>);
+
+impl Weighter<String, Kept> for ByBytes {
+    fn weight(&self, key: &String, (_, made): &Kept) -> u64 {
         (key.len() + made.tile.bytes.len() + OVERHEAD) as u64
     }
 }
 
 /// The tiles that were made and those that are being made.
 pub(super) struct TileCache {
-    made: Cache<String, Arc<MadeTile>, ByBytes>,
+    made: Cache<String, Kept, ByBytes>,
     selections: Cache<String, Arc<Selection>>,
-    under_way: Mutex<FxHashMap<String, watch::Receiver<Option<Made>>>>,
+    under_way: Mutex<FxHashMap<Key, watch::Receiver<Option<Made>>>>,
     permits: Arc<Semaphore>,
 }
 
@@ -66,16 +79,18 @@ impl TileCache {
         }
     }
 
-    /// The tile of a key: a kept one, or what `make` returns; `make` runs once however many ask.
+    /// The tile of a key: a kept one of a picture for which `is_good`, or what `make` returns; `make` runs once however
+    /// many ask.
     pub(super) async fn get(
         self: &Arc<Self>,
-        key: String,
+        key: Key,
+        is_good: impl Fn(u64) -> bool,
         make: impl FnOnce() -> Result<MadeTile, ApiError> + Send + 'static,
     ) -> Made {
-        if let Some(made) = self.made.get(&key) {
+        if let Some(made) = self.kept(&key, &is_good) {
             return Ok(made);
         }
-        let mut result = match self.join(&key) {
+        let mut result = match self.join(&key, &is_good) {
             Joined::Made(made) => return Ok(made),
             Joined::Waiting(result) => result,
             Joined::First(tell, result) => {
@@ -101,23 +116,33 @@ impl TileCache {
         Ok(Some(made))
     }
 
-    fn join(&self, key: &str) -> Joined {
+    /// A kept tile that is good.
+    fn kept(&self, key: &Key, is_good: impl Fn(u64) -> bool) -> Option<Arc<MadeTile>> {
+        let (picture, made) = self.made.get(&key.name).filter(|(picture, _)| is_good(*picture))?;
+        if picture < key.picture {
+            // So that it need not be compared over ever more edits.
+            self.made.insert(key.name.clone(), (key.picture, Arc::clone(&made)));
+        }
+        Some(made)
+    }
+
+    fn join(&self, key: &Key, is_good: impl Fn(u64) -> bool) -> Joined {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         // The work is kept before it is taken off the list, so one look here sees it in one of both places.
-        if let Some(made) = self.made.get(key) {
+        if let Some(made) = self.kept(key, is_good) {
             return Joined::Made(made);
         }
         if let Some(result) = under_way.get(key) {
             return Joined::Waiting(result.clone());
         }
         let (tell, result) = watch::channel(None);
-        under_way.insert(key.to_owned(), result.clone());
+        under_way.insert(key.clone(), result.clone());
         Joined::First(tell, result)
     }
 
     async fn work(
         self: Arc<Self>,
-        key: String,
+        key: Key,
         make: impl FnOnce() -> Result<MadeTile, ApiError> + Send + 'static,
         tell: watch::Sender<Option<Made>>,
     ) {
@@ -133,7 +158,7 @@ impl TileCache {
         }
         let made = tokio::task::spawn_blocking(make).await.map_err(ApiError::internal).flatten().map(Arc::new);
         if let Ok(made) = &made {
-            self.made.insert(key.clone(), Arc::clone(made));
+            self.made.insert(key.name.clone(), (key.picture, Arc::clone(made)));
         }
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         // Nobody listens where everyone who asked has gone.
@@ -159,6 +184,10 @@ mod tests {
         MadeTile { tile, tag: "\"x\"".to_owned() }
     }
 
+    fn key(name: &str) -> Key {
+        Key { name: name.to_owned(), picture: 1 }
+    }
+
     /// A make that counts itself, tells that it has begun and then waits until it may go on.
     fn held(
         count: &Arc<AtomicUsize>,
@@ -181,7 +210,7 @@ mod tests {
         let make = held(&count, begun, may_go);
         let first = tokio::spawn({
             let cache = Arc::clone(&cache);
-            async move { cache.get("a".to_owned(), make).await }
+            async move { cache.get(key("a"), |_| true, make).await }
         });
         tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
         let others: Vec<_> = (0..1000)
@@ -192,7 +221,7 @@ mod tests {
                         count.fetch_add(1, Ordering::SeqCst);
                         Ok(tile(9))
                     };
-                    cache.get("a".to_owned(), make).await
+                    cache.get(key("a"), |_| true, make).await
                 })
             })
             .collect();
@@ -206,13 +235,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tile_is_made_again_only_where_its_picture_is_not_good_any_more() {
+        let cache = Arc::new(TileCache::new());
+        let ask = |picture: u64, good: Vec<u64>, byte: u8| {
+            let (cache, key) = (Arc::clone(&cache), Key { name: "a".to_owned(), picture });
+            async move { cache.get(key, |held| good.contains(&held), move || Ok(tile(byte))).await.unwrap().tile.bytes[0] }
+        };
+        assert_eq!(ask(1, vec![1], 10).await, 10);
+        // As it was in picture 1, and from here on a tile of picture 3.
+        assert_eq!(ask(3, vec![1, 3], 30).await, 10);
+        assert_eq!(ask(4, vec![3, 4], 40).await, 10);
+        // Something has changed.
+        assert_eq!(ask(5, vec![5], 50).await, 50);
+        // Who still looks at an earlier picture gets what it shows.
+        assert_eq!(ask(4, vec![4], 41).await, 41);
+        assert_eq!(ask(5, vec![5], 51).await, 51);
+    }
+
+    #[tokio::test]
     async fn a_failure_is_told_to_all_and_not_kept() {
         let cache = Arc::new(TileCache::new());
-        let failed = cache.get("a".to_owned(), || Err(ApiError::not_found("no"))).await;
+        let failed = cache.get(key("a"), |_| true, || Err(ApiError::not_found("no"))).await;
         assert_eq!(failed.unwrap_err().code(), "not-found");
-        let panicked = cache.get("a".to_owned(), || panic!("a fault in the work")).await;
+        let panicked = cache.get(key("a"), |_| true, || panic!("a fault in the work")).await;
         assert_eq!(panicked.unwrap_err().code(), "internal");
-        assert_eq!(cache.get("a".to_owned(), || Ok(tile(3))).await.unwrap().tile.bytes, [3]);
+        assert_eq!(cache.get(key("a"), |_| true, || Ok(tile(3))).await.unwrap().tile.bytes, [3]);
         assert!(cache.under_way.lock().unwrap().is_empty());
     }
 
@@ -225,7 +272,7 @@ mod tests {
                 large.tile.bytes = vec![0; 1 << 20];
                 Ok(large)
             };
-            cache.get(number.to_string(), make).await.unwrap();
+            cache.get(key(&number.to_string()), |_| true, make).await.unwrap();
         }
         assert!(cache.made.weight() <= KEPT_BYTES, "{}", cache.made.weight());
         assert!(cache.made.len() > 50, "{}", cache.made.len());

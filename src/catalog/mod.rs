@@ -96,6 +96,8 @@ pub struct LayerState {
     table: Table,
     /// Differs between all states of this process.
     picture: u64,
+    /// Whether it came by edits from what the line began with, and is not a look at it from elsewhere.
+    is_in_line: bool,
     line: Arc<Line>,
     /// The last steps by which this state came from others, oldest first.
     steps: Arc<Vec<Step>>,
@@ -150,6 +152,7 @@ impl LayerState {
             grid,
             table,
             picture: next_number(),
+            is_in_line: true,
             line,
             steps,
             extent: OnceLock::new(),
@@ -162,7 +165,8 @@ impl LayerState {
     /// helps to measure that one where they have much in common.
     #[must_use]
     pub fn beside(&self, table: Table) -> Self {
-        Self::new(Arc::clone(&self.layer), self.grid.clone(), table, (Arc::clone(&self.line), Arc::default()))
+        let line = (Arc::clone(&self.line), Arc::default());
+        Self { is_in_line: false, ..Self::new(Arc::clone(&self.layer), self.grid.clone(), table, line) }
     }
 
     /// What is known about the layer.
@@ -191,10 +195,10 @@ impl LayerState {
         self.picture
     }
 
-    /// A number that this state has in common with those that it came from and that come from it.
+    /// A number that this state has in common with those that it came from by edits, and with those that come from it.
     #[must_use]
     pub fn line(&self) -> u64 {
-        self.line.number
+        if self.is_in_line { self.line.number } else { self.picture }
     }
 
     /// Whether all that lies in a box is as it was in the state whose number was `picture`. False may be said of what is.
@@ -223,7 +227,7 @@ impl LayerState {
                 Some(last) => last.overlaps.after(&last.table, &self.table),
                 None => Overlaps::of(&self.table),
             });
-            if last.as_ref().is_none_or(|last| last.picture < self.picture) {
+            if self.is_in_line && last.as_ref().is_none_or(|last| last.picture < self.picture) {
                 let (table, overlaps) = (self.table.clone(), Arc::clone(&overlaps));
                 *last = Some(Measured { picture: self.picture, table, overlaps });
             }

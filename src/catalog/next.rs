@@ -56,7 +56,8 @@ impl LayerState {
         let touched = Touched::of(before.into_iter().chain(after).collect());
         let line = (Arc::clone(&self.line), self.steps_and(touched));
         let next = Self::new(Arc::clone(&self.layer), self.grid.clone(), table, line);
-        Ok(Self { extent: extent.map_or_else(OnceLock::new, OnceLock::from), zones, ..next })
+        let is_in_line = self.is_in_line;
+        Ok(Self { extent: extent.map_or_else(OnceLock::new, OnceLock::from), zones, is_in_line, ..next })
     }
 
     /// The last segments that the edit's segment takes in.

@@ -25,10 +25,14 @@ impl Touched {
         Self { boxes: ordered.chunks(ordered.len().div_ceil(MOST_BOXES)).filter_map(together).collect() }
     }
 
-    /// Whether one of the places shares a point with a box; true may be said where none does.
+    /// Whether one of the places shares a point with a box or lies beside it, nearer than twice its own longer side: what
+    /// looks for features by their middles and sizes may have come across it. True may be said where none does.
     #[must_use]
     pub fn reaches(&self, bounds: &Bounds) -> bool {
-        self.boxes.iter().any(|touched| touched.intersects(bounds))
+        self.boxes.iter().any(|touched| {
+            let side = (touched.max.x - touched.min.x).max(touched.max.y - touched.min.y);
+            touched.widened(2.0 * side).intersects(bounds)
+        })
     }
 }
 

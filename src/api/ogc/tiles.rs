@@ -17,7 +17,7 @@ use crate::{
         layer::Layer,
         tile_matrix::{NoSuchTile, TileAddress},
     },
-    engine::tiles::{BadRecipe, Recipe, Source, Tile},
+    engine::tiles::{BUFFER, BadRecipe, Recipe, Source, Tile},
 };
 
 use super::{
@@ -30,7 +30,7 @@ use super::{
         protocol::{hash_of, tagged},
         query::{Asked, Parameter, Query},
         spatial::{FILTER, FILTER_CRS, FILTER_LANG, selection},
-        tile_cache::MadeTile,
+        tile_cache::{Key, MadeTile},
     },
     tile_sets::{checked_layer, set_named},
 };
@@ -91,9 +91,9 @@ pub(in super::super) async fn read_tile(
     check_limits(&collection, &address)?;
     let recipe = recipe_of(collection.state.layer(), &query)?;
     let layer_state = std::sync::Arc::clone(&collection.state);
-    let key = format!(
+    let name = format!(
         "{}/{}/{}/{}/{}?{}",
-        collection.state.picture(),
+        collection.state.line(),
         address.set().id(),
         address.zoom(),
         address.row(),
@@ -102,7 +102,11 @@ pub(in super::super) async fn read_tile(
         query.with(&[("f", None), (DATETIME.name, None)])
     );
     let cache = std::sync::Arc::clone(&state.tiles);
-    let made = state.tiles.get(key, move || make(&cache, &collection, &query, &address, &recipe)).await?;
+    let key = Key { name, picture: collection.state.picture() };
+    // Somewhat more than a tile draws of: places are rounded where it looks for features.
+    let reach = address.bounds(2 * BUFFER);
+    let is_good = |picture| layer_state.is_unchanged_since(picture, &reach);
+    let made = state.tiles.get(key, is_good, move || make(&cache, &collection, &query, &address, &recipe)).await?;
     if let Some(unchanged) = asked.unchanged(&made.tag) {
         return Ok(unchanged);
     }

@@ -15,85 +15,19 @@ use axum::{
     http::{Method, Request, StatusCode},
 };
 use mutu::{
-    api::{AppState, router, serve},
-    config::ServerConfig,
+    api::serve,
     domain::{
-        edit::{Change, Edit},
+        edit::Change,
         feature::{Feature, Value},
-        schema::LayerId,
     },
-    planner::{FeedEntry, ImportRequest, Planner, Seen, SeesAll, Sight},
+    planner::{FeedEntry, ImportRequest, Seen, SeesAll, Sight},
 };
 use serde_json::Value as Json;
 use tokio::{net::TcpListener, sync::oneshot};
 use tower::ServiceExt;
 
+use super::{Demo, parcels};
 use crate::http::send_to;
-
-struct Demo {
-    folder: tempfile::TempDir,
-    planner: Arc<Planner>,
-}
-
-impl Demo {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("heshan.gpkg");
-        Planner::seed(&path, &mut |_| ()).unwrap();
-        let planner = Planner::open(&path).unwrap();
-        planner.load(&mut |_| ()).unwrap();
-        Self { folder, planner: Arc::new(planner) }
-    }
-
-    fn state(&self) -> AppState {
-        let path = self.folder.path().join("heshan.gpkg");
-        let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
-        config.base_url = "http://mutu.test".to_owned();
-        AppState::new(Arc::clone(&self.planner), config)
-    }
-
-    fn app(&self) -> Router {
-        router(self.state())
-    }
-
-    /// A feature of the parcels as it is, with its version.
-    fn parcel(&self, id: i64) -> (Feature, i64) {
-        let catalog = self.planner.read();
-        let table = catalog.layer("parcels").unwrap().table();
-        let row = table.row_of(id).unwrap();
-        let view = table.feature(row);
-        let values = view.values.iter().map(|value| value.to_value()).collect();
-        (Feature { id, shape: view.shape.map(|shape| shape.to_shape()), values }, table.version(row))
-    }
-
-    /// Moves a parcel by some degrees to the east.
-    fn move_parcel(&self, id: i64, by: f64) -> i64 {
-        let (mut feature, version) = self.parcel(id);
-        for at in feature.shape.as_mut().unwrap().coords_mut() {
-            at.x += by;
-        }
-        self.commit(vec![Change::Put { layer: parcels(), feature, expects: Some(version) }], "moved")
-    }
-
-    fn commit(&self, changes: Vec<Change>, note: &str) -> i64 {
-        let edit = Edit { author: "王".to_owned(), note: note.to_owned(), changes, lineage: vec![] };
-        self.planner.commit(&edit).unwrap().seq
-    }
-
-    fn head(&self) -> i64 {
-        self.planner.read().seq()
-    }
-
-    fn json(&self, path: &str) -> Json {
-        let answer = send_to(&self.app(), Method::GET, path, &[]);
-        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
-        answer.json()
-    }
-}
-
-fn parcels() -> LayerId {
-    "parcels".parse().unwrap()
-}
 
 /// The box around a feature's positions, from its GeoJSON.
 fn box_of(features: &[&Json]) -> [f64; 4] {
