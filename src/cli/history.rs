@@ -196,7 +196,13 @@ struct Compact {
 impl Compact {
     fn run(self) -> Result<Outcome, Failure> {
         let before = self.before.parse::<Since>()?;
-        let done = Planner::compact(&self.workspace.workspace, before, &self.author)?;
+        let planner = Planner::open(&self.workspace.workspace)?;
+        if let Some(told) = planner.recovery() {
+            output::say(&format!("mutu: {told}"));
+        }
+        let done = planner.compact(before, &self.author);
+        planner.close()?;
+        let done = done?;
         if let Some(why) = &done.not_wiped {
             output::say(&format!(
                 "the content was dropped, but the file was not written anew yet ({why}): it has its old size"

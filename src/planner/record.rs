@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     domain::calendar,
-    store::{Compacted, Discrepancy, Hash, Reader, StoreError, Verification, Workspace},
+    store::{Compacted, Discrepancy, Hash, Reader, StoreError, Verification},
 };
 
 use super::{Planner, PlannerError, Progress};
@@ -117,16 +117,20 @@ impl Planner {
     /// Drops the content of the record before a number or a moment; states from then on stay as they are.
     ///
     /// # Errors
-    /// [`PlannerError::Store`] where there is nothing to drop, the workspace is in use or cannot be written.
-    pub fn compact(path: &Path, before: Since, author: &str) -> Result<Compacted, PlannerError> {
-        let mut workspace = Workspace::open(path)?;
+    /// [`PlannerError::BadRequest`] for a number beyond the last; [`PlannerError::Store`] where there is nothing to drop,
+    /// or the workspace cannot be written.
+    pub fn compact(&self, before: Since, author: &str) -> Result<Compacted, PlannerError> {
+        let mut store = self.writing()?;
         let before = match before {
             Since::Seq(seq) => seq,
-            Since::Moment(moment) => workspace.history().seq_at(moment)?,
+            Since::Moment(moment) => store.history().seq_at(moment)?,
         };
-        let compacted = workspace.compact(before, author);
-        workspace.close()?;
-        Ok(compacted?)
+        let last = store.seq()?;
+        if before > last {
+            let what = format!("number {before} is beyond the last entry of the record, {last}");
+            return Err(PlannerError::BadRequest(what));
+        }
+        Ok(store.compact(before, author)?)
     }
 
     /// The entries of the record after a number, oldest first, each with what it did to each layer.

