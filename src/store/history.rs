@@ -195,7 +195,7 @@ impl History<'_> {
         self.lineage(sql, params![layer, id])
     }
 
-    fn lineage(&self, sql: &str, given: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredLineage>, StoreError> {
+    fn lineage(self, sql: &str, given: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredLineage>, StoreError> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let rows = statement.query_map(given, |row| {
             Ok(StoredLineage { seq: row.get(0)?, layer: row.get(1)?, parent: row.get(2)?, child: row.get(3)? })
@@ -286,7 +286,7 @@ impl History<'_> {
         Ok(())
     }
 
-    fn changes(&self, sql: &str, given: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredChange>, StoreError> {
+    fn changes(self, sql: &str, given: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredChange>, StoreError> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query(given)?;
         let mut changes = Vec::new();

@@ -340,13 +340,11 @@ impl Import<'_> {
     /// Why a row cannot be added with an id that is not larger than all before.
     fn below_floor(&self, id: i64) -> Result<StoreError, StoreError> {
         let sql = format!("SELECT 1 FROM {} WHERE {} = ?1", self.table.quoted()?, quote(&self.table.key)?);
-        Ok(match self.conn.query_row(&sql, [id], |_| Ok(())).optional()? {
-            Some(()) => StoreError::DuplicateId { layer: self.layer.id.clone(), id },
-            None => {
-                let floor = self.floor;
-                self.refused(format!("feature {id}: rows that are added have ids after {floor}, the largest so far"))
-            }
-        })
+        if self.conn.query_row(&sql, [id], |_| Ok(())).optional()?.is_some() {
+            return Ok(StoreError::DuplicateId { layer: self.layer.id.clone(), id });
+        }
+        let what = format!("feature {id}: rows that are added have ids after {}, the largest so far", self.floor);
+        Ok(self.refused(what))
     }
 
     fn refused(&self, what: String) -> StoreError {

@@ -83,7 +83,9 @@ fn spans(conn: &Connection, found: &mut Verification) -> Result<BTreeMap<String,
         }
     }
     if upgraded > 0 {
-        spans.values_mut().for_each(|eras| join_first(eras, upgraded));
+        for eras in spans.values_mut() {
+            join_first(eras, upgraded);
+        }
     }
     Ok(spans)
 }

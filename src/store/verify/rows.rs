@@ -181,44 +181,47 @@ fn edited(
         told("verifying changes", done);
         let image = |place: usize| row.get_ref(place).map(|cell| cell.as_blob_or_null().unwrap_or(Some(&[])));
         let (before, after) = (image(2)?, image(3)?);
-        let follows = match (edited.contains_key(&id), before) {
-            (true, before) => hashes.get(&id).copied() == before.map(chain::image_hash),
-            (false, None) => brought.binary_search_by_key(&id, |(id, _)| *id).is_err(),
-            (false, Some(before)) => {
-                let known = brought.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| brought[at].1.row);
-                match chain::dropped_hash(before) {
-                    Some(_) => known.is_some(),
-                    None => {
-                        digest_of(before, id, &span.table, &mut cells).map(Wanted::Cells) == known && known.is_some()
-                    }
-                }
-            }
+        let follows = if edited.contains_key(&id) {
+            hashes.get(&id).copied() == before.map(chain::image_hash)
+        } else {
+            let known = brought.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| brought[at].1.row);
+            begins(known, before, (id, &span.table), &mut cells)
         };
         if !follows {
             let what = format!("number {seq} does not begin where the record had left the feature");
             found.add(Some(layer), Some(id), Some(seq), what);
         }
-        let left = match after {
-            None => Wanted::Absent,
-            Some(after) => match chain::dropped_hash(after) {
-                Some(hash) => Wanted::Record(hash),
-                None => match digest_of(after, id, &span.table, &mut cells) {
-                    Some(digest) => Wanted::Cells(digest),
-                    None => {
-                        let what = format!("what number {seq} says of the feature is not readable");
-                        found.add(Some(layer), Some(id), Some(seq), what);
-                        Wanted::Record(chain::image_hash(after))
-                    }
-                },
-            },
-        };
+        let left = left(after, (id, &span.table), &mut cells);
+        if left.is_none() {
+            let what = format!("what number {seq} says of the feature is not readable");
+            found.add(Some(layer), Some(id), Some(seq), what);
+        }
+        // A row that should be as what is not readable says is as nothing.
+        edited.insert(id, Said { row: left.unwrap_or(Wanted::Record([0; 32])), seq });
         match after {
             Some(after) => hashes.insert(id, chain::image_hash(after)),
             None => hashes.remove(&id),
         };
-        edited.insert(id, Said { row: left, seq });
     }
     Ok(edited)
+}
+
+/// Whether the first edit of a feature begins with what an import brought.
+fn begins(known: Option<Wanted>, before: Option<&[u8]>, (id, table): (i64, &Table), cells: &mut Cells) -> bool {
+    match before {
+        None => known.is_none(),
+        Some(before) if chain::dropped_hash(before).is_some() => known.is_some(),
+        Some(before) => known.is_some() && digest_of(before, id, table, cells).map(Wanted::Cells) == known,
+    }
+}
+
+/// What an edit left of a feature; `None` where its record is not readable.
+fn left(after: Option<&[u8]>, (id, table): (i64, &Table), cells: &mut Cells) -> Option<Wanted> {
+    let Some(after) = after else { return Some(Wanted::Absent) };
+    match chain::dropped_hash(after) {
+        Some(hash) => Some(Wanted::Record(hash)),
+        None => digest_of(after, id, table, cells).map(Wanted::Cells),
+    }
 }
 
 /// The digest of the cells that a feature of the record has in a table; `None` where the record is not readable.

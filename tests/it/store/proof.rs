@@ -90,8 +90,7 @@ fn an_untouched_record_verifies_and_its_head_is_what_python_works_out_from_the_w
 fn covered(conn: &Connection) -> Vec<String> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND \
                (name LIKE 'mutu!_%' ESCAPE '!' OR name IN ('地块', '任务')) ORDER BY name";
-    let names = conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
-    names
+    texts(conn, sql)
 }
 
 fn texts(conn: &Connection, sql: &str) -> Vec<String> {
