@@ -8,6 +8,7 @@ mod changes;
 mod collection;
 mod context;
 mod crs;
+mod difference;
 mod embed;
 mod error;
 mod export;
@@ -154,6 +155,7 @@ pub fn router(state: AppState) -> Router {
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
         .route("/changes", get(changes::list_changes))
         .route("/changes/{seq}", get(changes::read_change))
+        .route("/collections/{layer}/difference", get(difference::read_difference))
         .route("/targets", get(knowledge::list_targets))
         .route("/facts", get(knowledge::list_facts))
         .route("/health/live", get(health::read_live))

@@ -8,6 +8,7 @@ use crate::domain::tile_matrix::TileMatrixSet;
 use super::{
     AppState,
     changes::{CHANGE_PARAMETERS, FEED_PARAMETERS},
+    difference::DIFFERENCE_PARAMETERS,
     error::ApiError,
     export::{EXPORT_PARAMETERS, FILES},
     html::{self, View},
@@ -162,6 +163,15 @@ const OPERATIONS: &[Operation] = &[
         summary: "One change with its features as they were and as they became",
         parameters: CHANGE_PARAMETERS,
         answer: (JSON, "change"),
+        properties: false,
+    },
+    Operation {
+        path: "/collections/{layer}/difference",
+        id: "readDifference",
+        tag: "changes",
+        summary: "What differs between two moments: features added, removed, changed; land by class before and after",
+        parameters: DIFFERENCE_PARAMETERS,
+        answer: (JSON, "object"),
         properties: false,
     },
     plain(

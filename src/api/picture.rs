@@ -105,8 +105,13 @@ fn shares_memory(past: &Catalog, present: &Catalog) -> bool {
 impl AppState {
     /// The layers as a request sees them. Every answer about features comes from here.
     pub(super) async fn picture(&self, asked: &Asked) -> Result<Arc<Catalog>, ApiError> {
+        self.picture_at(asked, when_of(asked)?).await
+    }
+
+    /// The layers as a request sees them at a moment that it names in its own way; `None` for the present.
+    pub(super) async fn picture_at(&self, asked: &Asked, when: Option<When>) -> Result<Arc<Catalog>, ApiError> {
         let present = self.planner.read();
-        let catalog = match when_of(asked)? {
+        let catalog = match when {
             None => present,
             Some(when) => self.past(present, when).await?,
         };
@@ -115,7 +120,7 @@ impl AppState {
     }
 
     /// The picture of a moment.
-    pub(super) async fn past(&self, present: Arc<Catalog>, when: When) -> Result<Arc<Catalog>, ApiError> {
+    async fn past(&self, present: Arc<Catalog>, when: When) -> Result<Arc<Catalog>, ApiError> {
         let (planner, then) = (Arc::clone(&self.planner), Arc::clone(&present));
         // A look into the file: some milliseconds where somebody has written since the last.
         let resolve = move || planner.moment(when, &then);

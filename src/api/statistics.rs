@@ -21,7 +21,7 @@ use super::{
     spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG},
 };
 
-const GROUP_BY: Parameter = Parameter {
+pub(super) const GROUP_BY: Parameter = Parameter {
     name: "group-by",
     about: "Properties to group by, separated by commas; stored or derived.",
     schema: r#"{"type":"array","items":{"type":"string"}}"#,
@@ -34,19 +34,19 @@ const WITHIN: Parameter = Parameter {
     schema: r#"{"type":"array","items":{"type":"string"}}"#,
 };
 
-const UNIT: Parameter = Parameter {
+pub(super) const UNIT: Parameter = Parameter {
     name: "unit",
     about: "The unit of areas.",
     schema: r#"{"type":"string","enum":["m2","ha","mu","km2"],"default":"m2"}"#,
 };
 
-const BASIS: Parameter = Parameter {
+pub(super) const BASIS: Parameter = Parameter {
     name: "basis",
     about: "How areas are measured: by the survey rule on the ellipsoid, or in the layer's survey grid.",
     schema: r#"{"type":"string","enum":["ellipsoidal","planar"],"default":"ellipsoidal"}"#,
 };
 
-const DECIMALS: Parameter = Parameter {
+pub(super) const DECIMALS: Parameter = Parameter {
     name: "decimals",
     about: "Decimals of areas; 2, or 4 for hectares, where not given.",
     schema: r#"{"type":"integer","minimum":0,"maximum":8}"#,

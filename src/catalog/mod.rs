@@ -5,6 +5,7 @@
 //! its small last segments. What was measured of the last state serves the next one. Segments that have become many are
 //! joined beside readers and writers ([`merge`]).
 
+mod difference;
 mod merge;
 mod next;
 mod past;
@@ -40,6 +41,7 @@ use crate::{
     },
 };
 
+pub use difference::{LayerDifference, is_same_shape};
 pub use merge::Merge;
 pub use past::Were;
 

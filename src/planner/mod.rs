@@ -48,7 +48,10 @@ pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
-pub use past::{BadMoment, Moment, PastError, When};
+pub use past::{
+    Amount, BadMoment, Balance, Became, ChangedSince, ClassBalance, Difference, DifferenceReport, Differing, GEOMETRY,
+    Moment, PastError, Stated, When, changes_to,
+};
 pub use record::{Entry, Noted, Since};
 pub use seed::{Seeded, known_facts};
 pub use statistics::{StatisticsQuestion, statistics};

@@ -69,6 +69,7 @@ fn layer() -> Outcome<Layer> {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: false,
         provenance: Provenance::Synthetic,
+        rules: mutu::domain::rule::Rules::default(),
     })
 }
 

@@ -6,7 +6,9 @@
 //! Question: what does a span between two moments mean? The features that were there at some moment of it, each as it was
 //! at the last of these moments (OGC 17-069r4: whose time, here from one change to the next, intersects the span).
 
+mod difference;
 mod moment;
+mod undo;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,7 +21,11 @@ use crate::{
 };
 
 pub(super) use self::moment::Timeline;
+pub use difference::{
+    Amount, Balance, Became, ClassBalance, Difference, DifferenceReport, Differing, GEOMETRY, Stated,
+};
 pub use moment::{BadMoment, When};
+pub use undo::{ChangedSince, changes_to};
 
 use super::{Planner, PlannerError, now_ms};
 
@@ -44,6 +50,54 @@ pub enum PastError {
         /// The import.
         seq: i64,
     },
+    /// A number that no edit has, so that nothing can be taken back.
+    #[error(
+        "number {given} cannot be undone: it is no edit (the last is number {last}); a layer that was imported is restored \
+         as it was at a moment"
+    )]
+    NotAnEdit {
+        /// The number asked for.
+        given: i64,
+        /// The last there is.
+        last: i64,
+    },
+    /// Features of an edit were changed after it.
+    #[error("number {seq} cannot be undone: {}", told(conflicts))]
+    ChangedSince {
+        /// The edit.
+        seq: i64,
+        /// The features.
+        conflicts: Vec<ChangedSince>,
+    },
+    /// A layer had other columns at a moment, so its features cannot be put back.
+    #[error("layer {layer} had other columns after number {seq}: export it as it was and import it instead")]
+    OtherColumns {
+        /// The layer.
+        layer: String,
+        /// The moment.
+        seq: i64,
+    },
+    /// There is and was no such feature.
+    #[error("layer {layer} has no feature {id}, neither now nor at the moment asked for")]
+    NoSuchFeature {
+        /// The layer.
+        layer: String,
+        /// The id.
+        id: i64,
+    },
+}
+
+/// So many features are named in a message.
+const MOST_NAMED: usize = 20;
+
+fn told(conflicts: &[ChangedSince]) -> String {
+    let named = conflicts.iter().take(MOST_NAMED);
+    let named = named.map(|one| format!("feature {} of {} was changed by number {}", one.id, one.layer, one.by));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match conflicts.len().saturating_sub(MOST_NAMED) {
+        0 => named,
+        more => format!("{named}, and {more} more"),
+    }
 }
 
 /// A moment of the record, or a span of it, by sequence numbers.
