@@ -162,7 +162,7 @@ impl Feed {
 }
 
 /// What the one who asks may see of the record; none for everything.
-const fn sight_of(_asked: &Asked) -> Option<Arc<dyn Sight>> {
+pub(super) const fn sight_of(_asked: &Asked) -> Option<Arc<dyn Sight>> {
     None
 }
 

@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod gate;
 mod health;
+mod history;
 mod html;
 mod knowledge;
 mod links;
@@ -141,6 +142,7 @@ pub fn router(state: AppState) -> Router {
         .route("/collections/{layer}/sortables", get(ogc::schema::read_sortables))
         .route("/collections/{layer}/items", get(ogc::features::list_items))
         .route("/collections/{layer}/items/{id}", get(ogc::features::read_item))
+        .route("/collections/{layer}/items/{id}/history", get(history::read_history))
         // OGC API - Tiles, Styles
         .route("/tileMatrixSets", get(ogc::tile_sets::list_tile_matrix_sets))
         .route("/tileMatrixSets/{set}", get(ogc::tile_sets::read_tile_matrix_set))

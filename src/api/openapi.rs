@@ -166,6 +166,16 @@ const OPERATIONS: &[Operation] = &[
         properties: false,
     },
     Operation {
+        tag: "changes",
+        ..plain(
+            "/collections/{layer}/items/{id}/history",
+            "readHistory",
+            "changes",
+            "The versions of a feature: who, when, why, what changed, area before and after",
+            "object",
+        )
+    },
+    Operation {
         path: "/collections/{layer}/difference",
         id: "readDifference",
         tag: "changes",

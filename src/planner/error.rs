@@ -133,6 +133,7 @@ impl PlannerError {
                 ErrorClass::NotFound
             }
             Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
+            Self::Past(PastError::Replaced { .. }) => ErrorClass::Usage,
             Self::Past(PastError::ChangedSince { .. } | PastError::OtherColumns { .. }) => ErrorClass::Conflict,
             Self::UnknownLayer { .. } | Self::Past(_) => ErrorClass::NotFound,
             Self::LayerExists(_) | Self::Conflicts(_) => ErrorClass::Conflict,

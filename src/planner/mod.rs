@@ -50,7 +50,7 @@ pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, 
 pub use import::{IfExists, ImportRequest};
 pub use past::{
     Amount, BadMoment, Balance, Became, ChangedSince, ClassBalance, Difference, DifferenceReport, Differing, GEOMETRY,
-    Moment, PastError, Stated, When, changes_to,
+    Moment, PastError, Stated, Version, When, changes_to,
 };
 pub use record::{Entry, Noted, Since};
 pub use seed::{Seeded, known_facts};

@@ -59,7 +59,7 @@ impl Era {
     }
 
     /// The layout of its table.
-    fn layout(&self) -> Result<Table, StoreError> {
+    pub(super) fn layout(&self) -> Result<Table, StoreError> {
         let name = self.table.clone().ok_or_else(|| StoreError::NotKept {
             what: format!("the rows of {} between {} and {}", self.layer.id, self.from, self.until.unwrap_or_default()),
         })?;

@@ -2,7 +2,14 @@
 
 use rusqlite::params;
 
-use super::{error::StoreError, history::History, record};
+use super::{
+    chain::dropped_hash,
+    era::Era,
+    error::StoreError,
+    history::History,
+    record,
+    scan::{self, Reader},
+};
 use crate::domain::feature::Feature;
 
 /// How a feature was before a change.
@@ -21,16 +28,32 @@ pub struct StoredBefore {
 /// Receives states of features.
 pub type VisitBefore<'v> = dyn FnMut(StoredBefore) -> Result<(), StoreError> + 'v;
 
-impl History<'_> {
-    /// Visits how features were before each change with a sequence number above `after` and up to `upto`, in the order
-    /// of the changes. `wanted` says of a layer and an id whether the feature shall be read.
+impl Reader {
+    /// A feature as it was at the end of an era, or is where the era is not over.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::Io`]; what `visit` returns.
+    /// [`StoreError::NotKept`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn feature_of_era(&self, era: &Era, id: i64) -> Result<Option<Feature>, StoreError> {
+        let mut found = None;
+        scan::rows(&self.conn, &era.layout()?, Some((id, id)), &mut |row| {
+            found = Some(row.to_feature()?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl History<'_> {
+    /// Visits how features were before each change with a sequence number above `after` and up to `upto`, in the order
+    /// of the changes. `wanted` says of a change, by its number, layer and feature, whether it shall be read.
+    ///
+    /// # Errors
+    /// [`StoreError::NotKept`] where the content of one was compacted away; [`StoreError::Corrupt`], [`StoreError::Io`];
+    /// what `visit` returns.
     pub fn befores(
         &self,
         (after, upto): (i64, i64),
-        wanted: &mut dyn FnMut(&str, i64) -> bool,
+        wanted: &mut dyn FnMut(i64, &str, i64) -> bool,
         visit: &mut VisitBefore<'_>,
     ) -> Result<(), StoreError> {
         let sql = "SELECT seq, layer, fid, before FROM mutu_change WHERE seq > ?1 AND seq <= ?2 ORDER BY seq, ordinal";
@@ -39,11 +62,14 @@ impl History<'_> {
         while let Some(row) = rows.next()? {
             let (seq, id): (i64, i64) = (row.get(0)?, row.get(2)?);
             let layer = row.get_ref(1)?.as_str().map_err(|_| damaged("a layer", id, seq))?;
-            if !wanted(layer, id) {
+            if !wanted(seq, layer, id) {
                 continue;
             }
             let bytes = row.get_ref(3)?.as_blob_or_null().map_err(|_| damaged(layer, id, seq))?;
             let read = |bytes| {
+                if dropped_hash(bytes).is_some() {
+                    return Err(StoreError::NotKept { what: format!("the changes of {layer} of number {seq}") });
+                }
                 let (shape, values) = record::decode(bytes).ok_or_else(|| damaged(layer, id, seq))?;
                 Ok::<_, StoreError>(Feature { id, shape, values })
             };
@@ -51,17 +77,6 @@ impl History<'_> {
             visit(StoredBefore { seq, layer, id, feature })?;
         }
         Ok(())
-    }
-
-    /// The imports with a sequence number above `after` and up to `upto`, oldest first: number and layer.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::Io`].
-    pub fn imports_between(&self, after: i64, upto: i64) -> Result<Vec<(i64, String)>, StoreError> {
-        let sql = "SELECT seq, layer FROM mutu_import WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let rows = statement.query_map([after, upto], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The number of the last edit up to `upto` that changed a feature; `None` where none did.

@@ -76,6 +76,7 @@ pub(in super::super) fn item_page(view: &View, page: &ItemPage<'_>) -> Result<Re
         (coordinates(view, page, table.shape(page.row))?)
         nav.more aria-label=(view.say("相关", "Related")) {
             a href=(view.href(&format!("{path}/items"))) { (view.say("全部要素", "All items")) }
+            a href=(view.href(&format!("{path}/items/{id}/history"))) { (view.say("历史", "History")) }
             a href=(view.href(&format!("{path}/statistics"))) { (view.say("统计", "Statistics")) }
             a href=(view.href(&format!("{path}/schema"))) { (view.say("字段说明", "Schema")) }
         }

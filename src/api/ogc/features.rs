@@ -215,7 +215,7 @@ pub(in super::super) async fn read_item(
 }
 
 /// An id as it is written in links: one feature has one path.
-fn canonical_id(text: &str) -> Option<i64> {
+pub(in super::super) fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|id: &i64| id.to_string() == text)
 }
 

@@ -8,16 +8,18 @@
 
 mod difference;
 mod moment;
+mod story;
 mod undo;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, PoisonError},
 };
 
 use crate::{
-    catalog::{Catalog, LayerState, Were},
-    store::{Reader, StoredBefore},
+    catalog::{Catalog, CatalogError, LayerState, Were, grid_of},
+    engine::table::SegmentBuilder,
+    store::{Era, Reader, StoredBefore},
 };
 
 pub(super) use self::moment::Timeline;
@@ -25,6 +27,7 @@ pub use difference::{
     Amount, Balance, Became, ClassBalance, Difference, DifferenceReport, Differing, GEOMETRY, Stated,
 };
 pub use moment::{BadMoment, When};
+pub use story::Version;
 pub use undo::{ChangedSince, changes_to};
 
 use super::{Planner, PlannerError, now_ms};
@@ -40,11 +43,19 @@ pub enum PastError {
         /// The last there is.
         last: i64,
     },
-    /// The layer was imported anew within or after the moment.
+    /// The record was compacted and does not reach back so far.
     #[error(
-        "layer {layer} was imported anew as number {seq}, after the moment asked for: what it held before cannot be shown"
+        "the record was compacted: it reaches back to number {kept_from}, and what was before cannot be told any more"
     )]
-    ImportedAnew {
+    NotKept {
+        /// The first number that can be told.
+        kept_from: i64,
+    },
+    /// A layer got other columns within a span, so that its features cannot stand in one table.
+    #[error(
+        "layer {layer} was replaced by one with other columns as number {seq}, within the span: ask about one moment"
+    )]
+    Replaced {
         /// The layer.
         layer: String,
         /// The import.
@@ -178,10 +189,9 @@ impl Planner {
     /// [`PlannerError::Store`] where the record cannot be read.
     pub fn record_begins(&self, layer: &str) -> Result<Option<i64>, PlannerError> {
         let reader = Reader::open(&self.path)?;
-        let first = reader.history().imports_between(0, i64::MAX)?.into_iter().find(|(_, imported)| imported == layer);
-        let Some((seq, _)) = first else { return Ok(None) };
+        let Some(first) = reader.eras(layer)?.first().map(|era| era.from) else { return Ok(None) };
         self.moment(When::After(0), &self.read())?;
-        Ok(self.timeline.lock().unwrap_or_else(PoisonError::into_inner).time_of(seq))
+        Ok(self.timeline.lock().unwrap_or_else(PoisonError::into_inner).time_of(first))
     }
 }
 
@@ -194,83 +204,176 @@ struct Building<'a> {
 
 impl Building<'_> {
     fn catalog(&self) -> Result<Catalog, PlannerError> {
-        let (upto, last) = (self.moment.upto, self.present.seq());
-        let mut begins: HashMap<String, i64> = HashMap::new();
-        for (seq, layer) in self.reader.history().imports_between(0, last)? {
-            if let Some(first) = begins.get(&layer).filter(|first| **first <= upto && seq > upto) {
-                tracing::debug!(layer, first, seq, "imported anew");
-                return Err(PastError::ImportedAnew { layer, seq }.into());
-            }
-            begins.entry(layer).or_insert(seq);
+        let Moment { since, upto, .. } = *self.moment;
+        let kept_from = self.reader.history().kept_from()?;
+        if upto < kept_from || (since < upto && since < kept_from) {
+            return Err(PastError::NotKept { kept_from }.into());
         }
-        let mut were = self.were_at(upto)?;
-        let mut states = Vec::new();
+        let mut lives = Vec::new();
         for state in self.present.layers() {
-            let id = state.layer().id.as_str();
-            if begins.get(id).is_none_or(|first| *first > upto) {
-                continue;
+            let eras = self.reader.eras(state.layer().id.as_str())?;
+            if let Some(place) = eras.iter().rposition(|era| era.from <= upto) {
+                lives.push(Life { present: state, eras, place });
             }
-            let were = were.remove(id).unwrap_or_default();
-            states.push(if were.is_empty() { Arc::clone(state) } else { Arc::new(state.with_features_as(&were)?) });
         }
-        if self.moment.since < upto {
-            self.add_gone(&mut states)?;
+        let mut were = self.were_at(upto, &lives)?;
+        let mut states = Vec::new();
+        for life in &lives {
+            let state = self.base_of(life)?;
+            let were = were.remove(state.layer().id.as_str()).unwrap_or_default();
+            states.push(if were.is_empty() { state } else { Arc::new(state.with_features_as(&were)?) });
+        }
+        if since < upto {
+            self.add_gone(&lives, &mut states)?;
         }
         Ok(Catalog::of_states(states, upto))
     }
 
-    /// For each layer the features that changed after `upto`, as they were then.
-    fn were_at(&self, upto: i64) -> Result<BTreeMap<String, Were>, PlannerError> {
-        let mut seen: HashMap<String, BTreeSet<i64>> = HashMap::new();
+    /// The state from which changes are taken back: the present one, or the end of an era that is over.
+    fn base_of(&self, life: &Life<'_>) -> Result<Arc<LayerState>, PlannerError> {
+        match life.era().until.filter(|until| *until <= self.present.seq()) {
+            None => Ok(Arc::clone(life.present)),
+            Some(_) => Ok(Arc::new(self.end_of(life.era())?)),
+        }
+    }
+
+    /// A layer as it was at the end of an era.
+    fn end_of(&self, era: &Era) -> Result<LayerState, PlannerError> {
+        let grid = grid_of(&era.layer)?;
+        let versions = self.reader.versions_at(era, i64::MAX)?;
+        let mut builder = SegmentBuilder::new(&era.layer, Some(grid));
+        let mut failure = None;
+        self.reader.scan_era(era, &mut |row| {
+            let feature = row.to_feature()?;
+            let version = versions.get(&feature.id).copied().unwrap_or_else(|| era.import_of(feature.id));
+            let view = feature.view();
+            if let Err(source) = builder.push((feature.id, version), view.shape, &view.values) {
+                failure.get_or_insert(CatalogError::Table { layer: era.layer.id.clone(), source });
+            }
+            Ok(())
+        })?;
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(LayerState::of_segments(era.layer.clone(), SegmentBuilder::finish_together(vec![builder]))?),
+        }
+    }
+
+    /// For each layer the features that changed after `upto` within the era of that moment, as they were then.
+    fn were_at(&self, upto: i64, lives: &[Life<'_>]) -> Result<BTreeMap<String, Were>, PlannerError> {
+        let mut seen: HashMap<&str, HashSet<i64>> = HashMap::new();
         let mut found: Vec<StoredBefore> = Vec::new();
-        let mut is_first = |layer: &str, id: i64| match seen.get_mut(layer) {
-            Some(ids) => ids.insert(id),
-            None => seen.insert(layer.to_owned(), BTreeSet::from([id])).is_none(),
+        let by_name: HashMap<&str, &Life<'_>> = lives.iter().map(|life| (life.name(), life)).collect();
+        let mut is_first = |seq: i64, layer: &str, id: i64| match by_name.get_key_value(layer) {
+            Some((name, life)) if life.era().until.is_none_or(|until| seq < until) => {
+                seen.entry(name).or_default().insert(id)
+            }
+            _ => false,
         };
         self.reader.history().befores((upto, self.present.seq()), &mut is_first, &mut |before| {
             found.push(before);
             Ok(())
         })?;
-        self.with_versions(found)
+        let mut were = self.with_versions(found, lives)?;
+        for life in lives {
+            for append in life.era().appends.iter().filter(|append| append.seq > upto) {
+                let own = were.entry(life.name().to_owned()).or_default();
+                own.extend((append.first_id..=append.last_id).map(|id| (id, None)));
+            }
+        }
+        Ok(were)
     }
 
     /// Adds to each layer the features that were there at some moment of the span but not at its end.
-    fn add_gone(&self, states: &mut [Arc<LayerState>]) -> Result<(), PlannerError> {
-        let span = (self.moment.since, self.moment.upto);
+    fn add_gone(&self, lives: &[Life<'_>], states: &mut [Arc<LayerState>]) -> Result<(), PlannerError> {
+        let Moment { since, upto, .. } = *self.moment;
         let mut last: HashMap<(String, i64), StoredBefore> = HashMap::new();
         let is_gone = |layer: &str, id: i64| {
             let state = states.iter().find(|state| state.layer().id.as_str() == layer);
             state.is_some_and(|state| state.table().row_of(id).is_none())
         };
-        self.reader.history().befores(span, &mut |layer, id| is_gone(layer, id), &mut |before| {
+        self.reader.history().befores((since, upto), &mut |_, layer, id| is_gone(layer, id), &mut |before| {
             last.insert((before.layer.clone(), before.id), before);
             Ok(())
         })?;
-        let mut gone = self.with_versions(last.into_values().filter(|before| before.feature.is_some()).collect())?;
+        let removed = last.into_values().filter(|before| before.feature.is_some()).collect();
+        let mut gone = self.with_versions(removed, lives)?;
+        for (life, state) in lives.iter().zip(states.iter()) {
+            self.add_replaced(life, state, gone.entry(life.name().to_owned()).or_default())?;
+        }
         for state in states {
-            if let Some(were) = gone.remove(state.layer().id.as_str()) {
+            if let Some(were) = gone.remove(state.layer().id.as_str()).filter(|were| !were.is_empty()) {
                 *state = Arc::new(state.with_features_as(&were)?);
             }
         }
         Ok(())
     }
 
+    /// Adds the features that were there at the end of an earlier era of the span and came in no later one.
+    fn add_replaced(&self, life: &Life<'_>, state: &LayerState, gone: &mut Were) -> Result<(), PlannerError> {
+        let earlier = life.eras[..life.place].iter().rev();
+        for era in earlier.take_while(|era| era.until.is_some_and(|until| until > self.moment.since)) {
+            if era.layer.schema != state.layer().schema {
+                let (layer, seq) = (life.name().to_owned(), era.until.unwrap_or_default());
+                return Err(PastError::Replaced { layer, seq }.into());
+            }
+            let end = self.end_of(era)?;
+            for row in end.table().rows() {
+                let id = end.table().id(row);
+                // What a later change of the span says of the feature goes before.
+                let is_known = state.table().row_of(id).is_some()
+                    || matches!(gone.get(&id), Some(Some((_, version))) if *version >= era.until.unwrap_or_default());
+                if !is_known {
+                    gone.insert(id, Some((undo::owned(&end, row), end.table().version(row))));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// States of features with their versions, by layer.
-    fn with_versions(&self, found: Vec<StoredBefore>) -> Result<BTreeMap<String, Were>, PlannerError> {
+    fn with_versions(
+        &self,
+        found: Vec<StoredBefore>,
+        lives: &[Life<'_>],
+    ) -> Result<BTreeMap<String, Were>, PlannerError> {
+        let by_name: HashMap<&str, &Life<'_>> = lives.iter().map(|life| (life.name(), life)).collect();
         let mut were: BTreeMap<String, Were> = BTreeMap::new();
         for before in found {
-            let version = self.version_before(&before)?;
-            let state = before.feature.map(|feature| (feature, version));
+            let Some(life) = by_name.get(before.layer.as_str()) else { continue };
+            let state = match before.feature {
+                Some(feature) => {
+                    let edited = self.reader.history().last_edit_of(&before.layer, before.id, before.seq - 1)?;
+                    Some((feature, life.version(before.id, before.seq, edited)))
+                }
+                None => None,
+            };
             were.entry(before.layer).or_default().insert(before.id, state);
         }
         Ok(were)
     }
+}
 
-    /// The version that a feature had before a change.
-    fn version_before(&self, before: &StoredBefore) -> Result<i64, PlannerError> {
-        let edited = self.reader.history().last_edit_of(&before.layer, before.id, before.seq - 1)?;
-        let base = self.reader.layers().iter().find(|stored| stored.layer.id.as_str() == before.layer);
-        let base = base.map_or(0, |stored| stored.base);
-        Ok(edited.map_or(base, |edited| edited.max(base)))
+/// A layer at the end of what is asked about.
+struct Life<'a> {
+    present: &'a Arc<LayerState>,
+    eras: Vec<Era>,
+    /// The era of the moment.
+    place: usize,
+}
+
+impl Life<'_> {
+    fn era(&self) -> &Era {
+        &self.eras[self.place]
+    }
+
+    fn name(&self) -> &str {
+        self.present.layer().id.as_str()
+    }
+
+    /// The version of a feature before a change with number `seq`, where `edited` is the last edit of it before that.
+    fn version(&self, id: i64, seq: i64, edited: Option<i64>) -> i64 {
+        let era = self.eras.iter().rev().find(|era| era.from < seq);
+        let brought = era.map_or(0, |era| era.import_of(id));
+        edited.map_or(brought, |edited| edited.max(brought))
     }
 }

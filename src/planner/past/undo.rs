@@ -4,7 +4,7 @@
 //! nothing is done. Restore makes a feature, or a whole layer, as it was at a moment, whatever came since; that nobody
 //! changes a feature between the look and the write is kept by the versions that the edit expects.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Catalog, LayerDifference, LayerState},
@@ -15,7 +15,7 @@ use crate::{
     },
     engine::table::Row,
     planner::{Planner, PlannerError},
-    store::{Reader, StoredChange},
+    store::{Reader, StoredChange, StoredLineage},
 };
 
 use super::{PastError, When};
@@ -62,7 +62,7 @@ impl Planner {
         let inverted = changes.into_iter().filter_map(|change| inverse(layers(&change.layer)?, change, seq));
         let mut edit =
             Edit { author: author.to_owned(), note: note.to_owned(), changes: inverted.collect(), lineage: Vec::new() };
-        edit.lineage = reversed(&lineage_of(&reader, seq)?, &edit.changes);
+        edit.lineage = reversed(&history.lineage_of(seq)?, &edit.changes);
         Ok(edit)
     }
 
@@ -150,28 +150,24 @@ fn inverse(layer: LayerId, change: StoredChange, seq: i64) -> Option<Change> {
     }
 }
 
-/// What came from what in an edit, as pairs of parent and child.
-fn lineage_of(_reader: &Reader, _seq: i64) -> Result<Vec<(LayerId, i64, i64)>, PlannerError> {
-    Ok(Vec::new())
-}
-
 /// The lineage of an edit taken back: who were children are parents of those that are put again.
-fn reversed(pairs: &[(LayerId, i64, i64)], changes: &[Change]) -> Vec<Lineage> {
-    let put: BTreeSet<(&LayerId, i64)> = changes
+fn reversed(pairs: &[StoredLineage], changes: &[Change]) -> Vec<Lineage> {
+    let put: BTreeMap<(&str, i64), &LayerId> = changes
         .iter()
         .filter_map(|change| match change {
-            Change::Put { layer, feature, .. } => Some((layer, feature.id)),
+            Change::Put { layer, feature, .. } => Some(((layer.as_str(), feature.id), layer)),
             Change::Delete { .. } => None,
         })
         .collect();
     let mut lineage: Vec<Lineage> = Vec::new();
-    for (layer, parent, child) in pairs.iter().filter(|(layer, parent, _)| put.contains(&(layer, *parent))) {
+    for StoredLineage { layer, parent, child, .. } in pairs {
+        let Some(layer) = put.get(&(layer.as_str(), *parent)) else { continue };
         // Families that have a member in common are one.
         let joins = |known: &Lineage| {
-            known.layer == *layer && (known.parents.contains(child) || known.children.contains(parent))
+            known.layer == **layer && (known.parents.contains(child) || known.children.contains(parent))
         };
         let place = lineage.iter().position(joins).unwrap_or_else(|| {
-            lineage.push(Lineage { layer: layer.clone(), parents: Vec::new(), children: Vec::new() });
+            lineage.push(Lineage { layer: (*layer).clone(), parents: Vec::new(), children: Vec::new() });
             lineage.len() - 1
         });
         let family = &mut lineage[place];
