@@ -162,7 +162,7 @@ impl Feed {
 }
 
 /// What the one who asks may see of the record; none for everything.
-pub(super) const fn sight_of(_asked: &Asked) -> Option<Arc<dyn Sight>> {
+const fn sight_of(_asked: &Asked) -> Option<Arc<dyn Sight>> {
     None
 }
 

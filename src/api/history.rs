@@ -9,14 +9,18 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{calendar, feature::ValueRef, geojson::write_value},
+    domain::{
+        calendar,
+        feature::{Feature, ValueRef},
+        geojson::write_value,
+        layer::Layer,
+    },
     ground::units::Area,
-    planner::{SeesAll, Sight, Version},
+    planner::Version,
 };
 
 use super::{
     AppState,
-    changes::sight_of,
     collection::Collection,
     error::ApiError,
     html::{self, View},
@@ -24,6 +28,7 @@ use super::{
     ogc::{common::READABLE, features::canonical_id},
     picture::refusal,
     query::Asked,
+    sight::Sight,
 };
 
 /// What a history can be written as.
@@ -39,12 +44,20 @@ pub(super) async fn read_history(
     let collection = Collection::find(&state, &asked, &layer).await?;
     let none = || ApiError::not_found(format!("layer {layer} has and had no feature {id:?}"));
     let number = canonical_id(&id).ok_or_else(none)?;
-    let (planner, sight, name) = (Arc::clone(&state.planner), sight_of(&asked), layer.clone());
+    let (planner, sight, name) = (Arc::clone(&state.planner), Sight::of(&asked.access), layer.clone());
+    let everything = sight.is_everything();
     let read = move || {
-        let sight: &dyn Sight = sight.as_ref().map_or(&SeesAll, |sight| sight.as_ref());
-        planner.story(&name, number, sight).map_err(refusal)
+        let shows = |layer: &Layer, feature: &Feature| sight.shows_feature(layer, feature);
+        planner.story(&name, number, &shows).map_err(refusal)
     };
-    let versions = state.heavy(read).await?;
+    let mut versions = state.heavy(read).await?;
+    // Who sees only some features learns of relatives among these alone.
+    let table = collection.state.table();
+    for version in &mut versions {
+        let is_told = |id: &i64| everything || table.row_of(*id).is_some();
+        version.parents.retain(is_told);
+        version.children.retain(is_told);
+    }
     if versions.is_empty() {
         return Err(none());
     }

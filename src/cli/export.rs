@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::planner::{ExportOptions, ExportRequest, Planner, Which};
 
-use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
+use super::{Failure, Outcome, WorkspaceArgument, history_past::picture, output, progress::Bar};
 
 /// Write a layer to a file
 ///
@@ -13,7 +13,8 @@ use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mutu export --layer parcels --out parcels.geojson\n  \
                         mutu export --layer parcels --out parcels.zip --crs EPSG:4526 --encoding GBK\n  \
-                        mutu export --layer parcels --out done.csv --filter \"status = '完成处置'\"")]
+                        mutu export --layer parcels --out done.csv --filter \"status = '完成处置'\"\n  \
+                        mutu export --layer parcels --out before.gpkg --as-of 2026-03-31")]
 pub(super) struct Export {
     #[command(flatten)]
     workspace: WorkspaceArgument,
@@ -32,6 +33,9 @@ pub(super) struct Export {
     /// Only features that share a point with this box of longitude and latitude
     #[arg(long, value_name = "W,S,E,N", allow_hyphen_values = true)]
     bbox: Option<String>,
+    /// The layer as it was: at a moment, at the end of a day (UTC+8), or after an edit or import by its number
+    #[arg(long, value_name = "DATE|SEQ")]
+    as_of: Option<String>,
     /// The encoding of text in a shapefile or in CSV: UTF-8 (usual) or GBK
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -58,7 +62,8 @@ impl Export {
         let planner = Planner::open_to_read(&self.workspace.workspace)?;
         let bar = Bar::new();
         planner.load(&mut |progress| bar.tell(progress))?;
-        let written = planner.export(&ExportRequest {
+        let catalog = picture(&planner, self.as_of.as_deref())?;
+        let written = planner.export_at(&catalog, &ExportRequest {
             layer: self.layer.clone(),
             out: self.out.clone(),
             which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },

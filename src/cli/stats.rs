@@ -7,6 +7,7 @@ use crate::{
 
 use super::{
     Failure, Outcome, WorkspaceArgument,
+    history_past::picture,
     output::{self, Format},
     progress::Bar,
 };
@@ -54,6 +55,9 @@ pub(super) struct Stats {
     /// The coordinate reference system of the box; longitude and latitude where not given
     #[arg(long, value_name = "EPSG:N")]
     bbox_crs: Option<String>,
+    /// The figures as they were: at a moment, at the end of a day (UTC+8), or after an edit or import by its number
+    #[arg(long, value_name = "DATE|SEQ")]
+    as_of: Option<String>,
     /// How the result is written
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -77,7 +81,8 @@ impl Stats {
             bbox_crs: self.bbox_crs,
             properties: Vec::new(),
         };
-        let answer = planner.statistics(&self.layer, &question)?;
+        let catalog = picture(&planner, self.as_of.as_deref())?;
+        let answer = planner.statistics_at(&catalog, &self.layer, &question)?;
         bar.finish();
         let text = serde_json::to_string(&answer).map_err(|error| Failure::io(error.to_string()))?;
         match self.format {

@@ -71,8 +71,15 @@ impl Planner {
     /// [`PlannerError`] where the layer, the format, the CRS or a property is unknown, or the file cannot be
     /// written; there is no file then.
     pub fn export(&self, request: &ExportRequest<'_>) -> Result<Written, PlannerError> {
-        let catalog = self.read();
-        let state = self.layer(&catalog, &request.layer)?;
+        self.export_at(&self.read(), request)
+    }
+
+    /// As [`Planner::export`], of a picture of any moment.
+    ///
+    /// # Errors
+    /// As [`Planner::export`].
+    pub fn export_at(&self, catalog: &Catalog, request: &ExportRequest<'_>) -> Result<Written, PlannerError> {
+        let state = self.layer(catalog, &request.layer)?;
         let format = formats::by_extension(&request.out).filter(|format| format.write.is_some()).ok_or_else(|| {
             PlannerError::UnknownFormat(format!(
                 "{}: the ending names no format that can be written; there are {}",

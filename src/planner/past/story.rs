@@ -14,7 +14,7 @@ use crate::{
         shape::Shape,
         units::{Area, Basis},
     },
-    planner::{Planner, PlannerError, Seen, Sight},
+    planner::{Planner, PlannerError},
     store::{Era, Reader, StoredChange, StoredEdit},
 };
 
@@ -55,21 +55,22 @@ struct Event<'a> {
 }
 
 impl Planner {
-    /// The versions of a feature, newest first, as somebody may see them; nothing where there never was one.
+    /// The versions of a feature, newest first, as far as `shows` is true of its states, each with the layer of its time;
+    /// nothing where there never was one.
     ///
     /// # Errors
     /// [`PlannerError::Store`] where the record cannot be read.
-    pub fn story(&self, layer: &str, id: i64, sight: &dyn Sight) -> Result<Vec<Version>, PlannerError> {
+    pub fn story(
+        &self,
+        layer: &str,
+        id: i64,
+        shows: &dyn Fn(&Layer, &Feature) -> bool,
+    ) -> Result<Vec<Version>, PlannerError> {
         let reader = Reader::open(&self.path)?;
-        if sight.of_layer(layer) == Seen::Nothing {
-            return Ok(Vec::new());
-        }
         let eras = reader.eras(layer)?;
         let events = events(&reader, &eras, id)?;
         let lineage = reader.history().lineage_of_feature(layer, id)?;
-        let is_seen = |state: &State<'_>| {
-            sight.of_layer(layer) == Seen::All || sight.admits(state.layer.id.as_str(), &state.feature)
-        };
+        let is_seen = |state: &State<'_>| shows(state.layer, &state.feature);
         let (mut versions, mut before) = (Vec::new(), None);
         for event in events {
             let after = event.after.filter(is_seen);

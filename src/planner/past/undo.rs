@@ -94,7 +94,7 @@ impl Planner {
         let rows = LayerDifference::between(Some(&now), then.map(AsRef::as_ref));
         let mut changes = changes_to(&now, then.map(AsRef::as_ref), &rows);
         if let Some(id) = id {
-            changes.retain(|change| target(change) == id);
+            changes.retain(|change| change.target().1 == id);
         }
         Ok(Edit { author: author.to_owned(), note: note.to_owned(), changes, lineage: Vec::new() })
     }
@@ -115,7 +115,7 @@ pub fn changes_to(now: &LayerState, then: Option<&LayerState>, rows: &LayerDiffe
         expects: now.table().version(*row),
     });
     let mut changes: Vec<Change> = added.chain(changed).chain(removed).collect();
-    changes.sort_by_key(target);
+    changes.sort_by_key(|change| change.target().1);
     changes
 }
 
@@ -126,13 +126,6 @@ pub(super) fn owned(state: &LayerState, row: Row) -> Feature {
         id: view.id,
         shape: view.shape.map(|shape| shape.to_shape()),
         values: view.values.iter().map(|value| value.to_value()).collect(),
-    }
-}
-
-const fn target(change: &Change) -> i64 {
-    match change {
-        Change::Put { feature, .. } => feature.id,
-        Change::Delete { id, .. } => *id,
     }
 }
 
