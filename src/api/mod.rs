@@ -24,6 +24,7 @@ mod openapi;
 mod picture;
 mod protocol;
 mod query;
+mod restoring;
 mod sending;
 mod serving;
 mod session;
@@ -157,6 +158,8 @@ pub fn router(state: AppState) -> Router {
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
         .route("/changes", get(changes::list_changes))
         .route("/changes/{seq}", get(changes::read_change))
+        .route("/changes/{seq}/undo", post(restoring::undo_change))
+        .route("/collections/{layer}/restore", post(restoring::restore_layer))
         .route("/collections/{layer}/difference", get(difference::read_difference))
         .route("/targets", get(knowledge::list_targets))
         .route("/facts", get(knowledge::list_facts))

@@ -21,6 +21,7 @@ use super::{
         tiles::TILE_PARAMETERS,
     },
     query::{Asked, Parameter},
+    restoring::RESTORING_PARAMETERS,
     statistics::STATISTICS_PARAMETERS,
 };
 
@@ -230,6 +231,7 @@ fn definition(base_url: &str) -> Value {
     for operation in OPERATIONS {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
     }
+    paths.extend(way_back());
     let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
     json!({
         "openapi": "3.0.3",
@@ -245,6 +247,43 @@ fn definition(base_url: &str) -> Value {
         "paths": paths,
         "components": { "schemas": schemas(), "responses": { "Problem": problem() } },
     })
+}
+
+/// The operations that undo and restore.
+fn way_back() -> Map<String, Value> {
+    let note = json!({ "type": "string", "description": "Why, for the record" });
+    let operation = |id: &str, summary: &str, place: (&str, &str), properties: Value| {
+        let (name, kind) = place;
+        let mut parameters = vec![json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })];
+        parameters.extend(RESTORING_PARAMETERS.iter().map(query_parameter));
+        let done = json!({ "description": summary, "content": { JSON: { "schema": { "type": "object" } } } });
+        let problem = json!({ "$ref": "#/components/responses/Problem" });
+        let body = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+        json!({ "post": {
+            "operationId": id, "tags": ["changes"], "summary": summary, "parameters": parameters,
+            "requestBody": { "content": { JSON: { "schema": body } } },
+            "responses": {
+                "200": done, "201": done, "400": problem, "403": problem, "404": problem, "409": problem, "415": problem,
+                "default": problem,
+            },
+        } })
+    };
+    let undo = operation(
+        "undoChange",
+        "Take an edit back by a new one, where nobody has changed its features since",
+        ("seq", "integer"),
+        json!({ "note": note }),
+    );
+    let restore = operation(
+        "restoreLayer",
+        "Make a feature, or without id the whole layer, again as it was at a moment or after a number, by a new edit",
+        ("layer", "string"),
+        json!({
+            "datetime": { "type": "string" }, "seq": { "type": "integer", "minimum": 0 }, "id": { "type": "integer" }, "note": note,
+        }),
+    );
+    let paths = [("/changes/{seq}/undo", undo), ("/collections/{layer}/restore", restore)];
+    paths.into_iter().map(|(path, operation)| (path.to_owned(), operation)).collect()
 }
 
 fn describe(operation: &Operation) -> Value {

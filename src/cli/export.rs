@@ -63,18 +63,21 @@ impl Export {
         let bar = Bar::new();
         planner.load(&mut |progress| bar.tell(progress))?;
         let catalog = picture(&planner, self.as_of.as_deref())?;
-        let written = planner.export_at(&catalog, &ExportRequest {
-            layer: self.layer.clone(),
-            out: self.out.clone(),
-            which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
-            options: ExportOptions {
-                crs: self.crs.as_deref(),
-                encoding: self.encoding.as_deref(),
-                with_areas: self.with_areas,
-                exact_text: self.exact_text,
-                ..ExportOptions::default()
+        let written = planner.export_at(
+            &catalog,
+            &ExportRequest {
+                layer: self.layer.clone(),
+                out: self.out.clone(),
+                which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
+                options: ExportOptions {
+                    crs: self.crs.as_deref(),
+                    encoding: self.encoding.as_deref(),
+                    with_areas: self.with_areas,
+                    exact_text: self.exact_text,
+                    ..ExportOptions::default()
+                },
             },
-        })?;
+        )?;
         bar.finish();
         for loss in &written.losses {
             output::say(&format!("mutu: {}: {loss}", self.out.display()));

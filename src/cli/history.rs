@@ -11,7 +11,9 @@ use crate::{
 };
 
 use super::{
-    Failure, Outcome, WorkspaceArgument, output,
+    Failure, Outcome, WorkspaceArgument,
+    history_past::{Diff, Restore, Show, Undo},
+    output,
     progress::Bar,
     verify::{Format, head_of},
 };
@@ -34,6 +36,14 @@ enum HistoryVerb {
     Export(ExportRecord),
     /// Make a new workspace from a record that `history export` wrote, verified
     Import(ImportRecord),
+    /// Show every version of a feature: who, when, why, what changed, its area
+    Show(Show),
+    /// Compare a layer at two moments: features added, removed and changed; land by class before and after
+    Diff(Diff),
+    /// Take an edit back by a new one, where nobody has changed its features since
+    Undo(Undo),
+    /// Make a layer, or one feature, again as it was at a moment, by a new edit
+    Restore(Restore),
     /// Drop the content of old changes for good; their hashes, times, authors and notes stay
     Compact(Compact),
 }
@@ -44,6 +54,10 @@ impl History {
             HistoryVerb::List(verb) => verb.run(),
             HistoryVerb::Export(verb) => verb.run(),
             HistoryVerb::Import(verb) => verb.run(),
+            HistoryVerb::Show(verb) => verb.run(),
+            HistoryVerb::Diff(verb) => verb.run(),
+            HistoryVerb::Undo(verb) => verb.run(),
+            HistoryVerb::Restore(verb) => verb.run(),
             HistoryVerb::Compact(verb) => verb.run(),
         }
     }

@@ -74,12 +74,14 @@ impl Show {
 }
 
 fn row_of(version: &Version) -> Vec<String> {
-    let area = |area: Option<Area>| area.map_or_else(|| "-".to_owned(), |area| area.rounded(AreaUnit::M2, 2).to_string());
+    let area =
+        |area: Option<Area>| area.map_or_else(|| "-".to_owned(), |area| area.rounded(AreaUnit::M2, 2).to_string());
     let areas = match (version.area.0, version.area.1) {
         (before, after) if before == after => area(after),
         (before, after) => format!("{} -> {}", area(before), area(after)),
     };
-    let differ = |(name, before, after): &(String, Value, Value)| format!("{name}: {} -> {}", text(before), text(after));
+    let differ =
+        |(name, before, after): &(String, Value, Value)| format!("{name}: {} -> {}", text(before), text(after));
     let mut what: Vec<String> = version.differences.iter().map(differ).collect();
     if version.geometry_changed && version.operation == "changed" {
         what.push("geometry".to_owned());
@@ -105,9 +107,9 @@ fn row_of(version: &Version) -> Vec<String> {
 
 fn document_of(version: &Version) -> serde_json::Value {
     let area = |area: Option<Area>| area.map(|area| area.hundredths_m2() as f64 / 100.0);
-    let differences = version.differences.iter().map(|(property, before, after)| {
-        json!({ "property": property, "before": value(before), "after": value(after) })
-    });
+    let differences = version.differences.iter().map(
+        |(property, before, after)| json!({ "property": property, "before": value(before), "after": value(after) }),
+    );
     json!({
         "version": version.made.seq,
         "at": date_time_text(version.made.at),
@@ -139,8 +141,10 @@ fn text(given: &Value) -> String {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mutu history diff --layer parcels --from 2026-03-01 --group-by status --unit mu\n  \
-                        mutu history diff --layer parcels --from 12 --to 15 --format geojson > changed.geojson")]
+#[command(
+    after_help = "Examples:\n  mutu history diff --layer parcels --from 2026-03-01 --group-by status --unit mu\n  \
+                        mutu history diff --layer parcels --from 12 --to 15 --format geojson > changed.geojson"
+)]
 pub(super) struct Diff {
     #[command(flatten)]
     workspace: WorkspaceArgument,
@@ -222,7 +226,8 @@ impl Diff {
 fn shown(report: &DifferenceReport) -> String {
     let unit = report.unit.as_str();
     let head = ["", "count", &format!("area_{unit} before"), &format!("area_{unit} after")].map(str::to_owned).to_vec();
-    let line = |what: &str, count: i64, before: String, after: String| vec![what.to_owned(), count.to_string(), before, after];
+    let line =
+        |what: &str, count: i64, before: String, after: String| vec![what.to_owned(), count.to_string(), before, after];
     let rows = vec![
         line("added", report.added.count, "-".to_owned(), report.added.area.to_string()),
         line("removed", report.removed.count, report.removed.area.to_string(), "-".to_owned()),

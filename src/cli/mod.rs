@@ -6,6 +6,7 @@
 mod check;
 mod export;
 mod history;
+mod history_past;
 mod import;
 mod output;
 mod progress;

@@ -18,7 +18,9 @@ fn the_api_document_is_the_reviewed_one() {
 #[test]
 fn every_path_of_the_api_document_answers_and_refuses_unknown_parameters() {
     let document = json_of("/api");
-    for path in document["paths"].as_object().unwrap().keys() {
+    let readable =
+        document["paths"].as_object().unwrap().iter().filter(|(_, operations)| operations.get("get").is_some());
+    for (path, _) in readable {
         let concrete = path
             .replace("{layer}", "parcels")
             .replace("{id}", "1")
@@ -28,7 +30,8 @@ fn every_path_of_the_api_document_answers_and_refuses_unknown_parameters() {
             .replace("{seq}", "1");
         let concrete = concrete.replace("{set}", "WebMercatorQuad").replace("{tileMatrix}", "0");
         let concrete = concrete.replace("{tileRow}", "0").replace("{tileCol}", "0");
-        assert_eq!(get(&concrete).status, StatusCode::OK, "{concrete}");
+        let needed = if path.ends_with("/difference") { "?from=0" } else { "" };
+        assert_eq!(get(&format!("{concrete}{needed}")).status, StatusCode::OK, "{concrete}");
         let refused = get(&format!("{concrete}?nonsense=1"));
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{concrete}");
         assert_eq!(refused.json()["parameter"], "nonsense");

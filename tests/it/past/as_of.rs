@@ -49,7 +49,7 @@ fn change_much(place: &Place, round: i64) {
     }
     let (mut renamed, other) = feature(&catalog, "parcels", 8 + 100 * round);
     let status = catalog.layer("parcels").unwrap().layer().schema.position("status").unwrap();
-    renamed.values[status] = Stored::Text("改".to_owned());
+    renamed.values[status] = Stored::Text("暂缓".to_owned());
     let mut added = moved.clone();
     added.id = 5000 + round;
     let mut changes = vec![

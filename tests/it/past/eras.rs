@@ -33,6 +33,7 @@ pub(super) fn parcels(columns: &[&str]) -> Layer {
         grid: "EPSG:4547".to_owned(),
         surveyed_in_grid: true,
         provenance: Provenance::Imported,
+        rules: mutu::domain::rule::Rules::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The past: any moment of the record can be asked again, over HTTP and through the one door.
 
 mod as_of;
+mod back;
 mod eras;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
