@@ -3,14 +3,15 @@
 //! Invariant: coordinates leave in the axis order that their CRS declares, whatever order they have inside; the
 //! `Content-Crs` header names it.
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use geo::Coord;
+use rustc_hash::FxHashMap;
 
 use crate::{
     catalog::LayerState,
     ground::{
         crs::{Crs, CrsKind},
-        print::{DEGREE_DECIMALS, METRE_DECIMALS},
+        print::{DEGREE_DECIMALS, METRE_DECIMALS, append_number},
         shape::{Shape, ShapeRef},
     },
 };
@@ -78,7 +79,12 @@ pub(super) fn offered(state: &LayerState) -> Vec<String> {
     uris
 }
 
-/// The CRS of one answer.
+/// A coordinate as a key; both zeros are one.
+fn bits(at: Coord) -> (u64, u64) {
+    ((at.x + 0.0).to_bits(), (at.y + 0.0).to_bits())
+}
+
+/// The CRS of one answer, or of the coordinates that a client sends.
 #[derive(Debug, Clone)]
 pub(super) struct AnswerCrs {
     /// `None` for longitude and latitude.
@@ -104,6 +110,82 @@ impl AnswerCrs {
             return Err(refused(format!("the layer is offered in {}", known.join(", "))));
         }
         Ok(Self { crs: (uri != CRS84).then_some(crs), uri })
+    }
+
+    /// The CRS that the coordinates of a body are in: what `Content-Crs` says, with or without angle brackets (QGIS sends
+    /// none), or longitude and latitude.
+    ///
+    /// # Errors
+    /// 400 where the header is no CRS, or one that the layer is not offered in.
+    pub(super) fn of_content(headers: &HeaderMap, state: &LayerState) -> Result<Self, ApiError> {
+        let Some(value) = headers.get(CONTENT_CRS) else { return Ok(Self { crs: None, uri: CRS84.to_owned() }) };
+        let refused =
+            |why: String| ApiError::bad_parameter("Content-Crs", "bad-crs", format!("header Content-Crs: {why}"));
+        if headers.get_all(CONTENT_CRS).iter().count() > 1 {
+            return Err(refused("it is given more than once".to_owned()));
+        }
+        let text = value.to_str().map_err(|_| refused("it is no text in ASCII".to_owned()))?.trim();
+        let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+        let crs: Crs = text.parse().map_err(|error: crate::ground::crs::CrsError| refused(error.to_string()))?;
+        let uri = uri_of(&crs);
+        let known = offered(state);
+        if !known.contains(&uri) {
+            return Err(refused(format!("{text:?} is none of the layer's crs: {}", known.join(", "))));
+        }
+        Ok(Self { crs: (uri != CRS84).then_some(crs), uri })
+    }
+
+    /// A shape as it came in this CRS, in longitude and latitude east first. A coordinate that is one of the current
+    /// feature's as an answer in this CRS prints it is that coordinate to the last bit: who sends back what they were told
+    /// changes nothing, and parcels that share an edge go on sharing it.
+    ///
+    /// # Errors
+    /// 400 where a coordinate has no place on the Earth.
+    pub(super) fn receive(&self, given: Shape, current: Option<ShapeRef<'_>>) -> Result<Shape, ApiError> {
+        let known = current.map(|current| self.printed(current)).transpose()?.unwrap_or_default();
+        let mut shape = given.clone();
+        if let Some(crs) = &self.crs {
+            if crs.north_first() {
+                for at in shape.coords_mut() {
+                    *at = Coord { x: at.y, y: at.x };
+                }
+            }
+            let outside = |error: crate::ground::crs::CrsError| {
+                ApiError::bad_parameter("Content-Crs", "outside-crs", error.to_string())
+            };
+            // The stored CRS is there already; out of range is found with everything else that is wrong.
+            if !crs.is_stored() {
+                crs.to_stored(shape.coords_mut()).map_err(outside)?;
+            }
+        }
+        for (at, given) in shape.coords_mut().iter_mut().zip(given.view().coords()) {
+            if let Some(Some(stored)) = known.get(&bits(*given)) {
+                *at = *stored;
+            }
+        }
+        Ok(shape)
+    }
+
+    /// The coordinates of a stored shape by what an answer prints of them; `None` where two print alike.
+    fn printed(&self, stored: ShapeRef<'_>) -> Result<FxHashMap<(u64, u64), Option<Coord>>, ApiError> {
+        let moved = self.place(stored)?;
+        let moved = moved.as_ref().map_or(stored, Shape::view);
+        let mut known: FxHashMap<(u64, u64), Option<Coord>> = FxHashMap::default();
+        for (at, stored) in moved.coords().iter().zip(stored.coords()) {
+            let printed = Coord { x: self.as_printed(at.x), y: self.as_printed(at.y) };
+            let one = known.entry(bits(printed)).or_insert(Some(*stored));
+            if one.is_some_and(|one| one != *stored) {
+                *one = None;
+            }
+        }
+        Ok(known)
+    }
+
+    /// A number as a client reads it from an answer.
+    fn as_printed(&self, value: f64) -> f64 {
+        let mut text = Vec::with_capacity(24);
+        append_number(&mut text, value, self.decimals());
+        std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(value)
     }
 
     /// The header that names it.

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::people::PeopleError;
 
@@ -18,6 +19,8 @@ pub(crate) struct ApiError {
     parameter: Option<String>,
     /// For the log only.
     inside: Option<String>,
+    /// What the document says beside the usual members.
+    members: Map<String, Value>,
 }
 
 /// The document that is sent.
@@ -31,6 +34,8 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
     request_id: &'a str,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
 }
 
 impl ApiError {
@@ -42,12 +47,20 @@ impl ApiError {
             detail: detail.into(),
             parameter: Some(parameter.to_owned()),
             inside: None,
+            members: Map::new(),
         }
     }
 
     /// 404: there is no such thing.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, code: "not-found", detail: detail.into(), parameter: None, inside: None }
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "not-found",
+            detail: detail.into(),
+            parameter: None,
+            inside: None,
+            members: Map::new(),
+        }
     }
 
     /// 405: the resource has no such method.
@@ -59,6 +72,7 @@ impl ApiError {
             detail,
             parameter: None,
             inside: None,
+            members: Map::new(),
         }
     }
 
@@ -70,6 +84,7 @@ impl ApiError {
             detail: detail.into(),
             parameter: Some("Accept".to_owned()),
             inside: None,
+            members: Map::new(),
         }
     }
 
@@ -81,18 +96,33 @@ impl ApiError {
             detail: "the server failed to answer; the log has the details under this request_id".to_owned(),
             parameter: None,
             inside: Some(inside.to_string()),
+            members: Map::new(),
         }
     }
 
     /// 503: as much is under way as the server does at a time; the client may come again soon.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None }
+        Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None, members: Map::new() }
     }
 
-    /// An error of some status.
-    fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), parameter: None, inside: None }
+    /// A refusal of another status: a stable word and a sentence.
+    pub(crate) fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), parameter: None, inside: None, members: Map::new() }
+    }
+
+    /// The same with a further member in its document.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same, naming the parameter or header at fault.
+    #[must_use]
+    pub(crate) fn about(mut self, parameter: &str) -> Self {
+        self.parameter = Some(parameter.to_owned());
+        self
     }
 
     /// 401: whoever asks has to say who they are.
@@ -166,6 +196,7 @@ impl ApiError {
             detail: &self.detail,
             parameter: self.parameter.as_deref(),
             request_id,
+            members: &self.members,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");

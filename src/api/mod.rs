@@ -4,6 +4,7 @@
 //! an answer is one moment's picture whatever is written meanwhile.
 
 mod access;
+mod body;
 mod changes;
 mod collection;
 mod context;
@@ -24,6 +25,7 @@ mod openapi;
 mod picture;
 mod protocol;
 mod query;
+mod refusal;
 mod restoring;
 mod sending;
 mod serving;
@@ -33,6 +35,7 @@ mod spatial;
 mod statistics;
 mod tile_cache;
 mod tls;
+mod told;
 mod users;
 
 use std::{
@@ -77,6 +80,9 @@ pub struct AppState {
     views: Arc<sight::Views>,
     /// The door, where there are people; without it everything is allowed.
     gate: Option<Arc<gate::Gate>>,
+    /// Turns of requests with long bodies.
+    long_bodies: Arc<Semaphore>,
+    told: Arc<told::Told>,
 }
 
 impl AppState {
@@ -91,7 +97,8 @@ impl AppState {
         let turns = Arc::new(Semaphore::new(turns));
         let (config, start) = (Arc::new(config), RandomState::new().hash_one(0));
         let (pasts, views) = (Arc::default(), Arc::default());
-        Self { planner, config, start, tiles, feed, pasts, exports, turns, views, gate: None }
+        let (long_bodies, told) = (Arc::new(Semaphore::new(1)), Arc::default());
+        Self { planner, config, start, tiles, feed, pasts, exports, turns, views, gate: None, long_bodies, told }
     }
 
     /// The state of a server that lets in whom its people's file knows.
@@ -141,8 +148,18 @@ pub fn router(state: AppState) -> Router {
         .route("/collections/{layer}/schema", get(ogc::schema::read_schema))
         .route("/collections/{layer}/queryables", get(ogc::schema::read_queryables))
         .route("/collections/{layer}/sortables", get(ogc::schema::read_sortables))
-        .route("/collections/{layer}/items", get(ogc::features::list_items))
-        .route("/collections/{layer}/items/{id}", get(ogc::features::read_item))
+        .route(
+            "/collections/{layer}/items",
+            get(ogc::features::list_items).post(ogc::editing::create_item).options(ogc::editing::read_options_of_items),
+        )
+        .route(
+            "/collections/{layer}/items/{id}",
+            get(ogc::features::read_item)
+                .put(ogc::editing::replace_item)
+                .patch(ogc::editing::update_item)
+                .delete(ogc::editing::delete_item)
+                .options(ogc::editing::read_options_of_item),
+        )
         .route("/collections/{layer}/items/{id}/history", get(history::read_history))
         // OGC API - Tiles, Styles
         .route("/tileMatrixSets", get(ogc::tile_sets::list_tile_matrix_sets))

@@ -267,7 +267,7 @@ fn kind_of(raw: &RawValue) -> Result<ShapeKind, Wrong> {
 
 fn shape_from(kind: ShapeKind, text: &str) -> Result<Shape, serde_json::Error> {
     let mut shape = Shape::new(kind);
-    let mut surface = |shape: &mut Shape, rings: Vec<Vec<Position>>| {
+    let surface = |shape: &mut Shape, rings: Vec<Vec<Position>>| {
         for ring in rings {
             path(shape, ring);
         }

@@ -209,6 +209,12 @@ impl Planner {
         }
     }
 
+    /// Whether the workspace was opened to be written.
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn writing(&self) -> Result<MutexGuard<'_, Workspace>, PlannerError> {
         let store =
             self.store.as_ref().ok_or_else(|| StoreError::ReadOnly { path: self.path.display().to_string() })?;

@@ -34,6 +34,47 @@ pub(crate) fn demo() -> Router {
     app.clone()
 }
 
+/// A demonstration workspace of a test's own, which it may change.
+pub(crate) struct Own {
+    pub(crate) app: Router,
+    pub(crate) planner: Arc<Planner>,
+    _folder: tempfile::TempDir,
+}
+
+impl Own {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// One whose settings are not the usual.
+    pub(crate) fn with(set: impl FnOnce(&mut ServerConfig)) -> Self {
+        static SEEDED: OnceLock<(std::path::PathBuf, tempfile::TempDir)> = OnceLock::new();
+        let (seeded, _) = SEEDED.get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("heshan.gpkg");
+            Planner::seed(&path, &mut |_| ()).unwrap();
+            (path, folder)
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heshan.gpkg");
+        std::fs::copy(seeded, &path).unwrap();
+        let planner = Arc::new(Planner::open(&path).unwrap());
+        planner.load(&mut |_| ()).unwrap();
+        let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
+        config.base_url = "http://mutu.test".to_owned();
+        set(&mut config);
+        Self { app: router(AppState::new(Arc::clone(&planner), config)), planner, _folder: folder }
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        send_body(&self.app, method.parse().unwrap(), path, headers, body)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+}
+
 /// An answer, read to its end.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -63,13 +104,22 @@ pub(crate) fn send(method: Method, path: &str, headers: &[(&str, &str)]) -> Answ
 
 /// Sends a request to an application.
 pub(crate) fn send_to(app: &Router, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send_body(app, method, path, headers, "")
+}
+
+/// Sends a request with a body to an application.
+pub(crate) fn send_body(app: &Router, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut request = Request::builder().method(method).uri(encode(path));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = app
+            .clone()
+            .oneshot(request.body(if body.is_empty() { Body::empty() } else { Body::from(body.to_owned()) }).unwrap())
+            .await
+            .unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
         Answer { status, headers, body }

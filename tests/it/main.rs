@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod crs;
 mod demo;
+mod editing;
 mod engine;
 mod exports;
 mod fault;

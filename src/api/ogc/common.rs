@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::catalog::LayerState;
 
-use super::{features, schema, styles, tile_sets, tiles};
+use super::{editing, features, schema, styles, tile_sets, tiles};
 
 use super::super::{
     AppState,
@@ -85,7 +85,9 @@ pub(in super::super) async fn read_conformance(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let classes = [CONFORMANCE, features::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE, FILTERING].concat();
+    let classes =
+        [CONFORMANCE, features::CONFORMANCE, editing::CONFORMANCE, schema::CONFORMANCE, tiles::CONFORMANCE, FILTERING]
+            .concat();
     let document = json!({ "conformsTo": classes });
     if *wanted == HTML {
         return Ok(html::conformance_page(&View::new(&state, &asked, &query, lang), &document, OFFERED));

@@ -28,6 +28,7 @@ use super::{
         protocol::{hash_of, tagged, weak_tag},
         query::{Asked, Parameter, Query},
         spatial::{BBOX, BBOX_CRS, FILTER, FILTER_CRS, FILTER_LANG, selection},
+        told::{Listener, Told},
     },
     token,
     writing::{FeatureWriter, PROPERTIES},
@@ -133,7 +134,9 @@ async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Res
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
     let tag = weak_tag((state.start, layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
-    if let Some(unchanged) = asked.unchanged(&tag) {
+    let is_told = view.is_none() && !asked.headers_only && query.value(DATETIME.name).is_none();
+    let listener = if is_told { Told::listener(asked) } else { None };
+    if let (Some(unchanged), None) = (asked.unchanged(&tag), &listener) {
         return Ok(unchanged);
     }
     // A page by id costs a millisecond, and so does a box in a layer of some size; a filter or an order may look at every
@@ -150,6 +153,10 @@ async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Res
         let body = write_page(&answering, &page, &writer)?;
         let mut response = tagged(wanted.answer(body), &tag);
         response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
+        if let Some(listener) = listener {
+            note_told(&answering, &page.collection, &page.rows, &listener);
+            listener.mark(&answering, &mut response);
+        }
         Ok(response)
     };
     if limit <= SMALL_PAGE && is_light { work() } else { state.heavy(work).await }
@@ -194,6 +201,32 @@ pub(in super::super) async fn read_item(
         let page = ItemPage { collection: &collection, row, crs: writer.crs(), columns, derived, offered: OFFERED };
         return html::item_page(&View::new(&state, &asked, &query, lang), &page);
     }
+    let (out, tag) = item_document(&state, &collection, (row, &query), &writer)?;
+    let mut response = tagged(wanted.answer(out), &tag);
+    response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
+    if let Some(listener) = Told::listener(&asked).filter(|_| !asked.headers_only) {
+        note_told(&state, &collection, &[row], &listener);
+        listener.mark(&state, &mut response);
+    }
+    Ok(response)
+}
+
+/// Remembers which versions a client is about to be told that will not say so itself.
+fn note_told(state: &AppState, collection: &Collection, rows: &[Row], listener: &Listener) {
+    let table = collection.state.table();
+    let versions = rows.iter().map(|row| (table.id(*row), table.version(*row)));
+    state.told.note(listener, collection.state.layer().id.as_str(), versions);
+}
+
+/// A feature as a document of its own, and its tag: the version first, then the representation.
+pub(super) fn item_document(
+    state: &AppState,
+    collection: &Collection,
+    (row, query): (Row, &Query),
+    writer: &FeatureWriter,
+) -> Result<(Vec<u8>, String), ApiError> {
+    let table = collection.state.table();
+    let id = table.id(row);
     let mut out = Vec::with_capacity(2048);
     writer.write(&mut out, table, row)?;
     // The feature's closing brace makes room for its links.
@@ -209,9 +242,7 @@ pub(in super::super) async fn read_item(
     write_link(&mut out, "collection", &state.link(&format!("{path}{first}")), "application/json");
     out.extend_from_slice(b"]}");
     let tag = format!("\"{}-{:016x}\"", table.version(row), hash_of(&out[..]));
-    let mut response = tagged(wanted.answer(out), &tag);
-    response.headers_mut().insert(CONTENT_CRS, writer.crs().header()?);
-    Ok(response)
+    Ok((out, tag))
 }
 
 /// An id as it is written in links: one feature has one path.

@@ -1,6 +1,7 @@
 //! OGC API: a module for each standard, with the conformance classes it earns.
 
 pub(super) mod common;
+pub(super) mod editing;
 pub(super) mod features;
 pub(super) mod schema;
 pub(super) mod styles;
