@@ -10,7 +10,7 @@ pub mod measure;
 pub mod print;
 mod projjson;
 pub mod shape;
-mod topology;
+pub(crate) mod topology;
 pub mod units;
 mod validity;
 pub mod wkb;

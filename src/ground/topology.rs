@@ -24,7 +24,7 @@ pub(super) struct Edge {
 
 /// How two edges share a place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Meeting {
+pub(crate) enum Meeting {
     /// They cross inside both.
     Cross(Coord),
     /// They share a stretch.
@@ -34,7 +34,7 @@ pub(super) enum Meeting {
 }
 
 /// The sign of the area of a triangle.
-fn turn(a: Coord, b: Coord, c: Coord) -> i8 {
+pub(crate) fn turn(a: Coord, b: Coord, c: Coord) -> i8 {
     match RobustKernel::orient2d(a, b, c) {
         Orientation::CounterClockwise => 1,
         Orientation::Clockwise => -1,
@@ -56,7 +56,7 @@ fn boxes_meet(a: (Coord, Coord), b: (Coord, Coord)) -> bool {
 }
 
 /// How two edges of non-zero length meet.
-pub(super) fn meeting(a: (Coord, Coord), b: (Coord, Coord)) -> Option<Meeting> {
+pub(crate) fn meeting(a: (Coord, Coord), b: (Coord, Coord)) -> Option<Meeting> {
     if !boxes_meet(a, b) {
         return None;
     }
@@ -179,14 +179,14 @@ pub(super) fn crosses_at(at: Coord, a: (Coord, Coord), b: (Coord, Coord)) -> boo
 
 /// Where a place lies relative to a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Inside,
     Outline,
     Outside,
 }
 
 /// Where a place lies relative to a closed ring (repeated coordinates do no harm).
-pub(super) fn side_of(ring: &[Coord], at: Coord) -> Side {
+pub(crate) fn side_of(ring: &[Coord], at: Coord) -> Side {
     let mut inside = false;
     for pair in ring.windows(2) {
         let (a, b) = (pair[0], pair[1]);
@@ -210,7 +210,7 @@ pub(super) fn side_of(ring: &[Coord], at: Coord) -> Side {
 }
 
 /// Whether a ring lies inside another, where their edges neither cross nor overlap.
-pub(super) fn lies_inside(ring: &[Coord], other: &[Coord]) -> bool {
+pub(crate) fn lies_inside(ring: &[Coord], other: &[Coord]) -> bool {
     let middles = ring.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0);
     let decided = ring.iter().copied().chain(middles).map(|at| side_of(other, at)).find(|side| *side != Side::Outline);
     decided != Some(Side::Outside)

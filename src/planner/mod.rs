@@ -43,7 +43,7 @@ use crate::{
 
 pub use ask::{AskError, Which, check_filter, select};
 pub use check::{Checkup, FoundFault};
-pub use edit::{Done, Standard};
+pub use edit::{Division, Done, Merge, Placeholders, Split, Standard, merge_features, split_feature};
 pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};

@@ -13,14 +13,19 @@
 //! named in the result, since no cut of it can be right.
 
 mod cut;
+mod claims;
 mod land;
+mod outline;
 mod overlaps;
 mod plane;
+mod split;
 mod zones;
 
+pub use claims::{common_m2, outside_m2};
 pub use cut::{Cut, Piece, cut};
 pub use land::Land;
 pub use overlaps::{Net, Overlaps};
+pub use split::{Divided, SplitError, join, split};
 pub use zones::{Zones, ZonesError};
 
 /// A piece of smaller area is a trace of rounding, m².

@@ -313,7 +313,7 @@ struct Edge {
 }
 
 /// Whether two surfaces certainly share no more than boundary. False says nothing.
-fn surely_apart((a, a_bounds): (ShapeRef<'_>, &Bounds), (b, b_bounds): (ShapeRef<'_>, &Bounds)) -> bool {
+pub(super) fn surely_apart((a, a_bounds): (ShapeRef<'_>, &Bounds), (b, b_bounds): (ShapeRef<'_>, &Bounds)) -> bool {
     let common = Bounds {
         min: Coord { x: a_bounds.min.x.max(b_bounds.min.x), y: a_bounds.min.y.max(b_bounds.min.y) },
         max: Coord { x: a_bounds.max.x.min(b_bounds.max.x), y: a_bounds.max.y.min(b_bounds.max.y) },

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{super::PlannerError, Standard};
+use super::{super::PlannerError, Standard, rules};
 
 /// So many findings, or conflicts, of one edit are told.
 pub(super) const MOST_TOLD: usize = 1000;
@@ -37,6 +37,11 @@ pub(super) fn judge(before: &Catalog, edit: &Edit, seq: i64, standard: Standard)
     }
     findings.done()?;
     let after = before.apply(&edit.changes, seq)?;
+    if standard == Standard::New {
+        let mut findings = Findings::default();
+        rules::look_at(before, &after, edit, &mut findings);
+        findings.done()?;
+    }
     Ok(after)
 }
 

@@ -4,7 +4,9 @@
 //! all of its conflicts, are told at once. Ids of new features are given here, under the lock of the writer: none is given
 //! twice, also not after deletions and restarts.
 
+mod divide;
 mod judge;
+mod rules;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,6 +18,8 @@ use crate::{
     },
     store::{Receipt, StoreError, Workspace},
 };
+
+pub use divide::{Division, Merge, Placeholders, Split, merge_features, split_feature};
 
 use super::{Planner, PlannerError, ask::AskError, feed, now_ms};
 
