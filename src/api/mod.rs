@@ -10,6 +10,7 @@ mod collection;
 mod context;
 mod crs;
 mod difference;
+mod edits;
 mod embed;
 mod error;
 mod export;
@@ -22,6 +23,7 @@ mod links;
 mod negotiate;
 mod ogc;
 mod openapi;
+mod openapi_writing;
 mod picture;
 mod protocol;
 mod query;
@@ -173,7 +175,7 @@ pub fn router(state: AppState) -> Router {
         // ours
         .route("/collections/{layer}/export", get(export::export_layer))
         .route("/collections/{layer}/statistics", get(statistics::read_statistics))
-        .route("/changes", get(changes::list_changes))
+        .route("/changes", get(changes::list_changes).post(edits::post_changes))
         .route("/changes/{seq}", get(changes::read_change))
         .route("/changes/{seq}/undo", post(restoring::undo_change))
         .route("/collections/{layer}/restore", post(restoring::restore_layer))

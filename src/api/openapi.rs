@@ -20,6 +20,7 @@ use super::{
         tile_sets::{TILE_SET_PARAMETERS, TILEJSON_PARAMETERS},
         tiles::TILE_PARAMETERS,
     },
+    openapi_writing,
     query::{Asked, Parameter},
     restoring::RESTORING_PARAMETERS,
     statistics::STATISTICS_PARAMETERS,
@@ -232,6 +233,11 @@ fn definition(base_url: &str) -> Value {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
     }
     paths.extend(way_back());
+    openapi_writing::add_to(&mut paths);
+    let mut schemas = schemas();
+    if let Some(schemas) = schemas.as_object_mut() {
+        schemas.extend(openapi_writing::schemas());
+    }
     let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
     json!({
         "openapi": "3.0.3",
@@ -245,7 +251,7 @@ fn definition(base_url: &str) -> Value {
         "tags": tags,
         "security": [],
         "paths": paths,
-        "components": { "schemas": schemas(), "responses": { "Problem": problem() } },
+        "components": { "schemas": schemas, "responses": { "Problem": problem() } },
     })
 }
 
@@ -341,7 +347,7 @@ fn describe(operation: &Operation) -> Value {
     })
 }
 
-fn query_parameter(parameter: &Parameter) -> Value {
+pub(super) fn query_parameter(parameter: &Parameter) -> Value {
     let schema: Value = serde_json::from_str(parameter.schema).unwrap_or(Value::Null);
     // Not exploded, whatever the type: so OGC 17-069r4 wants limit, bbox and datetime declared.
     json!({
@@ -483,6 +489,9 @@ fn schemas() -> Value {
                 "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
                 "code": { "type": "string" }, "detail": { "type": "string" }, "parameter": { "type": "string" },
                 "request_id": { "type": "string" },
+                "findings": { "type": "array", "items": { "type": "object" } },
+                "conflicts": { "type": "array", "items": { "type": "object" } },
+                "etag": { "type": "string", "nullable": true }, "current": { "type": "object", "nullable": true },
             },
         },
     })

@@ -91,11 +91,19 @@ async fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Res
 
 fn document_of(layer: &Layer, id: &str, which: Which) -> Value {
     let mut document = schema_of(layer, id);
+    // What is not here is an error in a filter, an order or a feature, never ignored.
+    document["additionalProperties"] = Value::Bool(false);
     if which == Which::Schema {
+        let required = layer.schema.fields.iter().filter(|field| field.required);
+        let required: Vec<&str> = required.map(|field| field.name.as_str()).collect();
+        if !required.is_empty() {
+            document["required"] = json!(required);
+        }
+        if !layer.rules.is_empty() {
+            document["x-rules"] = json!(layer.rules);
+        }
         return document;
     }
-    // What is not here is an error in a filter or an order, never ignored.
-    document["additionalProperties"] = Value::Bool(false);
     if let Some(properties) = document["properties"].as_object_mut() {
         if which == Which::Sortables {
             properties.retain(|_, property| property.get("x-ogc-role").is_none());
@@ -161,6 +169,11 @@ fn property_of(field: &Field, position: usize) -> Value {
     }
     if let Some(unit) = &field.unit {
         property["x-unit"] = json!(unit);
+    }
+    for (bound, name) in [(&field.minimum, "minimum"), (&field.maximum, "maximum")] {
+        if let Some(bound) = bound {
+            property[name] = json!(bound);
+        }
     }
     if !field.codes.is_empty() {
         let code = |code: &crate::domain::schema::Code| {

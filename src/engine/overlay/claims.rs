@@ -30,7 +30,8 @@ pub fn common_m2(table: &Table, row: Row) -> Vec<(Row, f64)> {
 /// Land of a feature that lies outside all features of another table, m².
 #[must_use]
 pub fn outside_m2(table: &Table, row: Row, around: &Table) -> f64 {
-    let Some((land, bounds)) = Land::of(table, row, Basis::Ellipsoidal).zip(table.shape(row).and_then(|s| s.bounds())) else {
+    let Some((land, bounds)) = Land::of(table, row, Basis::Ellipsoidal).zip(table.shape(row).and_then(|s| s.bounds()))
+    else {
         return 0.0;
     };
     let mut left = land.surfaces();

@@ -12,8 +12,8 @@
 //! A feature that crosses itself is cut by the even-odd rule and its pieces are scaled to its own area; it is
 //! named in the result, since no cut of it can be right.
 
-mod cut;
 mod claims;
+mod cut;
 mod land;
 mod outline;
 mod overlaps;

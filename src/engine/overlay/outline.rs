@@ -233,7 +233,8 @@ pub(super) fn faces(nodes: &Nodes<'_>, edges: &FxHashSet<(u32, u32)>) -> Result<
         }
         let cycle = walk(nodes, (&outgoing, edges.len()), start, &mut walked).ok_or(NoFaces::Open)?;
         let within: FxHashSet<(u32, u32)> = edges_of(&cycle).collect();
-        let bridges: FxHashSet<(u32, u32)> = within.iter().filter(|(a, b)| within.contains(&(*b, *a))).copied().collect();
+        let bridges: FxHashSet<(u32, u32)> =
+            within.iter().filter(|(a, b)| within.contains(&(*b, *a))).copied().collect();
         if !bridges.is_empty() {
             return Err(NoFaces::Bridges(bridges));
         }
@@ -273,7 +274,11 @@ fn walk(
         }
         cycle.push(from);
         let back = from;
-        let next = outgoing.get(&at)?.iter().copied().reduce(|a, b| if comes_first(nodes, (at, back), b, a) { b } else { a })?;
+        let next = outgoing
+            .get(&at)?
+            .iter()
+            .copied()
+            .reduce(|a, b| if comes_first(nodes, (at, back), b, a) { b } else { a })?;
         (from, at) = (at, next);
         if (from, at) == start {
             return Some(cycle);

@@ -54,7 +54,9 @@ pub enum SplitError {
         at: Coord,
     },
     /// The surfaces do not share an edge.
-    #[error("the surfaces do not share an edge: together they are {parts} parts; ask for a surface of several parts, or leave some out")]
+    #[error(
+        "the surfaces do not share an edge: together they are {parts} parts; ask for a surface of several parts, or leave some out"
+    )]
     Apart {
         /// The number of parts.
         parts: usize,

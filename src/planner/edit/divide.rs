@@ -94,8 +94,7 @@ pub fn split_feature(
     let residual_m2 = residual((ellipsoidal_m2(shape, grid), &[shape]), &divided, grid)
         .map_err(|message| wrong("area-not-kept", message))?;
     let values = values_of(state, row);
-    let mut changes =
-        vec![Change::Delete { layer: layer.clone(), id: split_as.id, expects: split_as.version }];
+    let mut changes = vec![Change::Delete { layer: layer.clone(), id: split_as.id, expects: split_as.version }];
     let mut children = Vec::with_capacity(divided.parts.len());
     for shape in divided.parts {
         let id = ids.next_id();

@@ -1,7 +1,9 @@
 //! Editing: what clients send, what is stored, what is refused and how.
 
+mod changes;
 mod items;
 mod qgis;
+mod rules;
 
 use serde_json::Value;
 

@@ -7,6 +7,7 @@ mod finding;
 mod overlays;
 mod relations;
 mod rows;
+mod splits;
 mod statistics;
 
 use geo::Coord;
