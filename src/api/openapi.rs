@@ -13,6 +13,7 @@ use super::{
     export::{EXPORT_PARAMETERS, FILES},
     html::{self, View},
     negotiate::{F_READABLE, HTML, OPENAPI, Representation},
+    openapi_writing,
     ogc::{
         common::READABLE,
         features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
