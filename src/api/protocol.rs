@@ -76,10 +76,11 @@ pub(super) async fn conform(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = response.headers().get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let allowed = HeaderValue::from_str(&if allowed.is_empty() {
-            "OPTIONS".to_owned()
-        } else {
-            format!("{},OPTIONS", allowed.replace(' ', ""))
+        let allowed = allowed.replace(' ', "");
+        let allowed = HeaderValue::from_str(&match allowed.as_str() {
+            "" => "OPTIONS".to_owned(),
+            named if named.split(',').any(|method| method == "OPTIONS") => named.to_owned(),
+            named => format!("{named},OPTIONS"),
         });
         if let Ok(allowed) = allowed {
             if method == Method::OPTIONS {

@@ -94,7 +94,8 @@ fn random_parcels_are_divided_as_geos_divides_them_and_joined_to_the_whole() {
     let mut dice = Dice(20_250_630);
     let (mut cases, mut counts) = (Vec::new(), Vec::new());
     for number in 0..150 {
-        let outer = dice.star((0.0, 0.0), 20.0 + 400.0 * dice.roll(), 5 + dice.below(20));
+        let (radius, corners) = (20.0 + 400.0 * dice.roll(), 5 + dice.below(20));
+        let outer = dice.star((0.0, 0.0), radius, corners);
         let mut rings = vec![outer];
         if number % 3 == 0 {
             let mut hole = dice.star((0.0, 0.0), 4.0, 6);
