@@ -14,12 +14,16 @@ mod seed;
 mod serve;
 mod stats;
 mod verify;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::planner::{ErrorClass, PlannerError};
+use crate::{
+    people::PeopleError,
+    planner::{ErrorClass, PlannerError},
+};
 
 /// 亩图 Mutu: parcels, parks and their numbers in one durable file.
 #[derive(Debug, Parser)]
@@ -50,6 +54,8 @@ enum Verb {
     Verify(verify::Verify),
     /// List, move and compact the record of what was done
     History(history::History),
+    /// Decide who may sign in, and make tokens for scripts and GIS programs
+    User(user::User),
 }
 
 /// The workspace, which every verb has.
@@ -91,6 +97,25 @@ impl From<PlannerError> for Failure {
     }
 }
 
+impl From<PeopleError> for Failure {
+    fn from(error: PeopleError) -> Self {
+        let code = match &error {
+            PeopleError::BadName { .. }
+            | PeopleError::BadPassword(_)
+            | PeopleError::UnknownRole(_)
+            | PeopleError::BadRights(_) => 2,
+            PeopleError::NotOurs { .. } | PeopleError::Newer { .. } | PeopleError::Unreadable(_) => 20,
+            PeopleError::Exists(_) => 30,
+            PeopleError::Nobody(_) | PeopleError::NoToken(_) => 40,
+            PeopleError::Io { .. }
+            | PeopleError::Open { .. }
+            | PeopleError::Engine(_)
+            | PeopleError::NoRandomness(_) => 60,
+        };
+        Self { code, message: error.to_string() }
+    }
+}
+
 /// What a verb that ran to its end says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -112,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
         Verb::History(verb) => verb.run(),
+        Verb::User(verb) => verb.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

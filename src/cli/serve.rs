@@ -1,14 +1,20 @@
 //! `mutu serve`.
 
-use std::{io::IsTerminal, net::SocketAddr, sync::Arc};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::{api, config::ServerConfig, planner::Planner};
+use crate::{api, config::ServerConfig, people::People, planner::Planner};
 
 use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
 
 /// Serve the workspace: the map in the browser and the API.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  mutu serve --workspace heshan.gpkg --listen 127.0.0.1:8080")]
+///
+/// On the machine itself (127.0.0.1) reading needs no account, and a one-time link signs a browser in to change data.
+/// Beyond it the server needs a user (see mutu user add), and TLS of its own or a proxy in front that speaks it.
+#[command(after_help = "Examples:\n  mutu serve --workspace heshan.gpkg --listen 127.0.0.1:8080\n  \
+                        mutu serve --listen 0.0.0.0:8443 --tls-cert server.pem --tls-key server.key \
+                        --base-url https://mutu.office.example:8443\n  \
+                        mutu serve --listen 127.0.0.1:8080 --behind-proxy --base-url https://mutu.office.example")]
 pub(super) struct Serve {
     #[command(flatten)]
     workspace: WorkspaceArgument,
@@ -21,6 +27,15 @@ pub(super) struct Serve {
     /// An origin whose pages may call the API; may be given several times
     #[arg(long = "cors-origin", value_name = "ORIGIN")]
     cors_origins: Vec<String>,
+    /// A proxy in front speaks TLS; the last hop of its X-Forwarded-For is where requests come from
+    #[arg(long)]
+    behind_proxy: bool,
+    /// The server's certificate and those that vouch for it (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Write the log as JSON, one object a line
     #[arg(long)]
     log_json: bool,
@@ -40,13 +55,38 @@ impl Serve {
             )));
         }
         config.cors_origins = self.cors_origins;
+        config.behind_proxy = self.behind_proxy;
+        config.tls = self.tls_cert.zip(self.tls_key);
+        if config.tls.is_some() {
+            config.base_url = format!("https://{}", config.listen);
+        }
+        api::check_tls(&config).map_err(|error| Failure::usage(error.to_string()))?;
         if let Some(url) = self.base_url {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(Failure::usage(format!("--base-url {url:?} must begin with http:// or https://")));
             }
             config.base_url = url.trim_end_matches('/').to_owned();
         }
+        let is_exposed = !config.listen.ip().is_loopback();
+        if is_exposed && config.tls.is_none() && !config.behind_proxy {
+            return Err(Failure::usage(format!(
+                "--listen {} can be reached by others, who could read passwords and data on the way: give --tls-cert and \
+                 --tls-key, or --behind-proxy where a proxy in front speaks TLS; or listen on 127.0.0.1",
+                config.listen
+            )));
+        }
         let planner = Planner::open(&config.workspace)?;
+        let people = People::open(&config.workspace)?;
+        if let Some(notice) = people.notice() {
+            output::say(&format!("mutu: {notice}"));
+        }
+        if (is_exposed || config.behind_proxy) && !people.has_people() {
+            return Err(Failure::usage(format!(
+                "nobody could sign in, and who reaches the server could read everything: first say\n  mutu user add NAME \
+                 --role administrator --workspace {}",
+                config.workspace.display()
+            )));
+        }
         if let Some(recovery) = planner.recovery() {
             output::say(&format!("mutu: {recovery}"));
         }
@@ -54,7 +94,7 @@ impl Serve {
         planner.load(&mut |progress| bar.tell(progress))?;
         bar.finish();
         let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::io(format!("threads: {error}")))?;
-        runtime.block_on(listen(Arc::new(planner), config))?;
+        runtime.block_on(listen(Arc::new(planner), config, people))?;
         Ok(Outcome::Done)
     }
 
@@ -67,22 +107,36 @@ impl Serve {
     }
 }
 
-async fn listen(planner: Arc<Planner>, config: ServerConfig) -> Result<(), Failure> {
+async fn listen(planner: Arc<Planner>, config: ServerConfig, people: People) -> Result<(), Failure> {
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(|error| Failure::io(format!("cannot listen on {}: {error}", config.listen)))?;
     let address = listener.local_addr().map_err(|error| Failure::io(error.to_string()))?;
     let mut config = config;
-    if config.base_url == format!("http://{}", config.listen) {
-        // Port 0 means any free one; links must name the one that was taken.
-        config.base_url = format!("http://{address}");
+    for scheme in ["http", "https"] {
+        if config.base_url == format!("{scheme}://{}", config.listen) {
+            // Port 0 means any free one; links must name the one that was taken.
+            config.base_url = format!("{scheme}://{address}");
+        }
     }
+    config.listen = address;
     output::say(&format!("mutu: {} is at {}", config.workspace.display(), config.base_url));
+    if !people.has_people() {
+        // On the terminal only: the log may be kept where others read it.
+        let key = people.one_time_key()?;
+        output::say(&format!(
+            "mutu: to change data, open this link in your browser (good once, for an hour): {}/sign-in?key={}",
+            config.base_url,
+            key.reveal()
+        ));
+    }
+    let people = Arc::new(people);
     let warm = Arc::clone(&planner);
     std::thread::spawn(move || warm.warm_up());
-    api::serve(listener, api::AppState::new(Arc::clone(&planner), config), stop_signal())
-        .await
-        .map_err(|error| Failure::io(format!("server: {error}")))?;
+    let state = api::AppState::with_people(Arc::clone(&planner), config, Arc::clone(&people));
+    api::serve(listener, state, stop_signal()).await.map_err(|error| Failure::io(format!("server: {error}")))?;
+    // What waits to be written into the record is written before the program ends.
+    people.finish();
     // The warming thread may hold on to the planner for a moment longer; dropping it closes the file as well.
     if let Some(planner) = Arc::into_inner(planner) {
         planner.close()?;

@@ -132,9 +132,9 @@ impl People {
         audit::last(&self.locked(), count)
     }
 
-    /// Writes what waits to be written and closes the file.
-    pub fn close(self) {
-        drop(self);
+    /// Waits until all that was recorded is in the file.
+    pub fn finish(&self) {
+        self.audit.flush();
     }
 
     fn locked(&self) -> MutexGuard<'_, Connection> {

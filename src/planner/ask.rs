@@ -15,7 +15,10 @@ use crate::{
         crs::{Crs, CrsKind},
         shape::Bounds,
     },
+    store::Reader,
 };
+
+use super::{Planner, PlannerError};
 
 /// A question that makes no sense: which part of it, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +103,23 @@ pub fn select(state: &LayerState, which: &Which<'_>) -> Result<Option<Selection>
 /// [`AskError`] names the parameter at fault.
 pub fn check_filter(state: &LayerState, which: &Which<'_>) -> Result<(), AskError> {
     filter_of(state, which).map(drop)
+}
+
+impl Planner {
+    /// Whether a filter makes sense of a layer as it is defined in the file, of which nothing else is read.
+    ///
+    /// # Errors
+    /// [`PlannerError::UnknownLayer`], [`PlannerError::Ask`]; where the file cannot be read.
+    pub fn check_rule(&self, layer: &str, rule: &str) -> Result<(), PlannerError> {
+        let reader = Reader::open(&self.path)?;
+        let stored = reader.layers().iter().find(|stored| stored.layer.id.as_str() == layer);
+        let stored = stored.ok_or_else(|| {
+            let known: Vec<&str> = reader.layers().iter().map(|stored| stored.layer.id.as_str()).collect();
+            PlannerError::UnknownLayer { given: layer.to_owned(), known: known.join(", ") }
+        })?;
+        let empty = LayerState::of_segments(stored.layer.clone(), Vec::new())?;
+        Ok(check_filter(&empty, &Which { filter: Some(rule), ..Which::default() })?)
+    }
 }
 
 /// Whether a feature, moved to a CRS, shares a point with a box in it.
