@@ -161,11 +161,6 @@ impl Feed {
     }
 }
 
-/// What the one who asks may see of the record; none for everything.
-const fn sight_of(_asked: &Asked) -> Option<Arc<dyn Sight>> {
-    None
-}
-
 /// `GET /changes`.
 pub(super) async fn list_changes(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
     let query = Query::read(&asked.uri, FEED_PARAMETERS, |_| false)?;
@@ -176,7 +171,7 @@ pub(super) async fn list_changes(State(state): State<AppState>, asked: Asked) ->
     let lang = Lang::of(&query, &asked.headers)?;
     let since = number_of(&query, "since")?.unwrap_or(0);
     let limit = limit_of(&query)?;
-    let page = read(&state, since, limit, sight_of(&asked)).await?;
+    let page = read(&state, since, limit, state.sight(&asked.access)).await?;
     let mut document = json!({
         "changes": page.entries.iter().map(document_of).collect::<Vec<_>>(),
         "head": page.head,
@@ -208,7 +203,7 @@ pub(super) async fn read_change(
     let number = seq.parse().ok().filter(|number: &i64| number.to_string() == seq).ok_or_else(none)?;
     let from = number_of(&query, "from")?.unwrap_or(0);
     let limit = limit_of(&query)?;
-    let (planner, sight) = (Arc::clone(&state.planner), sight_of(&asked));
+    let (planner, sight) = (Arc::clone(&state.planner), state.sight(&asked.access));
     let read = move || {
         let sight: &dyn Sight = sight.as_ref().map_or(&SeesAll, |sight| sight.as_ref());
         planner.change(number, (from, limit), sight).map_err(ApiError::internal)
@@ -270,7 +265,7 @@ fn stream(state: &AppState, asked: &Asked, query: &Query) -> Result<Response, Ap
         return Ok((headers, Body::empty()).into_response());
     }
     let (line, body) = sending::line(PATIENCE);
-    let following = Following { state: state.clone(), sight: sight_of(asked), line };
+    let following = Following { state: state.clone(), sight: state.sight(&asked.access), line };
     tokio::spawn(async move {
         // Given back when the stream has ended, whoever ended it.
         let _slot = slot;

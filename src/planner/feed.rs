@@ -80,8 +80,8 @@ pub trait Sight: Send + Sync {
     fn of_layer(&self, layer: &str) -> Seen;
 
     /// Whether a feature of a layer of which they may see some. Values stand in the order of the layer's columns at
-    /// the time.
-    fn admits(&self, layer: &str, feature: &Feature) -> bool;
+    /// the edit of number `seq`, by which they came or went.
+    fn admits(&self, layer: &str, seq: i64, feature: &Feature) -> bool;
 }
 
 /// The sight of who may see everything.
@@ -93,7 +93,7 @@ impl Sight for SeesAll {
         Seen::All
     }
 
-    fn admits(&self, _layer: &str, _feature: &Feature) -> bool {
+    fn admits(&self, _layer: &str, _seq: i64, _feature: &Feature) -> bool {
         true
     }
 }
@@ -104,8 +104,8 @@ fn seen(sight: &dyn Sight, mut change: StoredChange) -> Option<StoredChange> {
         Seen::All => Some(change),
         Seen::Nothing => None,
         Seen::Some => {
-            change.before = change.before.filter(|before| sight.admits(&change.layer, before));
-            change.after = change.after.filter(|after| sight.admits(&change.layer, after));
+            change.before = change.before.filter(|before| sight.admits(&change.layer, change.seq, before));
+            change.after = change.after.filter(|after| sight.admits(&change.layer, change.seq, after));
             (change.before.is_some() || change.after.is_some()).then_some(change)
         }
     }

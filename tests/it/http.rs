@@ -76,6 +76,7 @@ impl Own {
 }
 
 /// An answer, read to its end.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,

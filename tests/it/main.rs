@@ -20,6 +20,7 @@ mod http;
 mod live;
 mod measure;
 mod past;
+mod people;
 mod planner;
 mod real_input;
 mod store;

@@ -175,7 +175,7 @@ impl Sight for EvenParcels {
         if layer == "parcels" { Seen::Some } else { Seen::Nothing }
     }
 
-    fn admits(&self, _layer: &str, feature: &Feature) -> bool {
+    fn admits(&self, _layer: &str, _seq: i64, feature: &Feature) -> bool {
         feature.id % 2 == 0
     }
 }
