@@ -142,6 +142,12 @@ impl People {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The picture of everybody as the file is now: for who shows something that is not known.
+    fn register_now(&self) -> Arc<Register> {
+        self.looked_at.store(0, Ordering::Relaxed);
+        self.register()
+    }
+
     /// The picture of everybody, as new as a tenth of a second.
     fn register(&self) -> Arc<Register> {
         let now = now_ms();

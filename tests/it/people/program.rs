@@ -1,1 +1,225 @@
-//! x
+//! The program itself: what `mutu serve` refuses and prints, `mutu user`, TLS.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+};
+
+use super::PASSWORD;
+
+/// A folder with a small workspace of its own.
+struct Desk(tempfile::TempDir);
+
+/// An empty workspace as bytes: made once.
+fn workspace() -> &'static Path {
+    static MADE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("wells.geojson");
+        let text = r#"{"type":"FeatureCollection","features":[
+            {"type":"Feature","geometry":{"type":"Point","coordinates":[112.9,22.7]},"properties":{"town":"a"}},
+            {"type":"Feature","geometry":{"type":"Point","coordinates":[112.8,22.7]},"properties":{"town":"b"}}]}"#;
+        std::fs::write(&source, text).unwrap();
+        let path = folder.path().join("a.gpkg");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mutu"));
+        let made = program.arg("import").arg(&source).args(["--layer", "wells", "-w"]).arg(&path).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (folder, path)
+    });
+    path
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(workspace(), folder.path().join("mutu.gpkg")).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mutu"));
+        program.current_dir(self.0.path()).env_remove("MUTU_WORKSPACE").env_remove("MUTU_LOG").args(arguments);
+        program
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut program = self.command(arguments);
+        let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn ends_with(&self, code: i32, arguments: &[&str], input: &str) -> (String, String) {
+        let output = self.run(arguments, input);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (said, complained) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}{complained}");
+        (said, complained)
+    }
+}
+
+/// A server of the program, and what it said at its start.
+struct Server {
+    child: Child,
+    url: String,
+    said: String,
+}
+
+impl Server {
+    fn start(desk: &Desk, arguments: &[&str]) -> Self {
+        let mut program = desk.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = program.args(arguments).env("MUTU_LOG", "trace").stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.as_mut().unwrap());
+        let (mut said, mut url) = (String::new(), String::new());
+        while url.is_empty() || (arguments.is_empty() && !said.contains("/sign-in?key=")) {
+            let mut line = String::new();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server ended: {said}");
+            if let Some((_, address)) = line.trim_end().split_once(" is at ") {
+                url = address.to_owned();
+            }
+            said.push_str(&line);
+        }
+        Self { child, url, said }
+    }
+
+    fn curl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "curl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn status(&self, arguments: &[&str]) -> String {
+        self.curl(&[&["-o", "/dev/null", "-w", "%{http_code}"], arguments].concat())
+    }
+
+    /// Ends the server by the signal that operators send, and gives all that it logged.
+    fn stop(mut self) -> String {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let mut log = std::mem::take(&mut self.said);
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_first_start_on_the_own_machine_prints_the_link_that_signs_in() {
+    let desk = Desk::new();
+    let server = Server::start(&desk, &[]);
+    assert_eq!(server.status(&[&format!("{}/collections/wells/items", server.url)]), "200");
+    let link = server.said.split_whitespace().find(|word| word.contains("/sign-in?key=")).unwrap().to_owned();
+    let jar = desk.0.path().join("jar");
+    let jar = jar.to_str().unwrap();
+    assert_eq!(server.status(&["-c", jar, &link]), "303");
+    let session = server.curl(&["-b", jar, &format!("{}/session", server.url)]);
+    assert!(session.contains("\"administrator\""), "{session}");
+    assert_eq!(server.status(&[&link]), "403", "the link is good once");
+    let (token, _) = desk.ends_with(0, &["user", "token", "--role", "reader"], "");
+    let token = token.trim();
+    assert_eq!(server.status(&[&format!("{}/collections?token={token}", server.url)]), "200");
+    assert_eq!(server.status(&[&format!("{}/collections?token=mutu_wrong", server.url)]), "401");
+    let cookie = std::fs::read_to_string(jar).unwrap();
+    let secret = cookie.lines().last().unwrap().split('\t').next_back().unwrap().to_owned();
+    let log = server.stop();
+    assert!(log.contains("collections") && secret.len() == 64);
+    assert!(!log.contains(token) && !log.contains("mutu_wrong") && !log.contains(&secret), "{log}");
+    // The record was written before the program ended.
+    let (record, _) = desk.ends_with(0, &["user", "audit", "--format", "json"], "");
+    assert!(record.contains("one-time link") && record.contains("401 bad-credentials"), "{record}");
+}
+
+#[test]
+fn beyond_the_machine_it_needs_tls_or_a_proxy_and_somebody_who_can_sign_in() {
+    let desk = Desk::new();
+    let (_, said) = desk.ends_with(2, &["serve", "--listen", "0.0.0.0:0"], "");
+    assert!(said.contains("--tls-cert") && said.contains("--behind-proxy"), "{said}");
+    for proxy in ["0.0.0.0:0", "127.0.0.1:0"] {
+        let (_, said) = desk.ends_with(2, &["serve", "--listen", proxy, "--behind-proxy"], "");
+        assert!(said.contains("mutu user add"), "{said}");
+    }
+    let (_, said) = desk.ends_with(2, &["serve", "--tls-cert", "a.pem"], "");
+    assert!(said.contains("--tls-key"), "{said}");
+    let (_, said) = desk.ends_with(2, &["serve", "--tls-cert", "a.pem", "--tls-key", "a.key"], "");
+    assert!(said.contains("a.pem"), "{said}");
+}
+
+#[test]
+fn it_speaks_tls_itself() {
+    let desk = Desk::new();
+    let made = Command::new("openssl")
+        .current_dir(desk.0.path())
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "k.pem", "-out", "c.pem", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    desk.ends_with(0, &["user", "add", "li", "--role", "administrator"], &format!("{PASSWORD}\n"));
+    let server = Server::start(&desk, &["--tls-cert", "c.pem", "--tls-key", "k.pem"]);
+    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
+    let certificate = desk.0.path().join("c.pem");
+    let trusted = ["--cacert", certificate.to_str().unwrap()];
+    let json = ["-H", "content-type: application/json", "-i", "-d"];
+    let body = format!(r#"{{"name":"li","password":"{PASSWORD}"}}"#);
+    let url = format!("{}/session", server.url);
+    let answer = server.curl(&[&trusted[..], &json[..], &[&body, &url]].concat());
+    assert!(answer.contains("set-cookie: __Host-mutu_session=") && answer.contains("; Secure"), "{answer}");
+    // What does not speak TLS gets nothing, and harms nobody.
+    let plain =
+        Command::new("curl").args(["-sS", "--max-time", "20", &url.replace("https:", "http:")]).output().unwrap();
+    assert!(!plain.status.success());
+    assert_eq!(server.status(&[&trusted[..], &[&format!("{}/collections", server.url)]].concat()), "401");
+    server.stop();
+}
+
+#[test]
+fn people_are_decided_about_on_the_command_line() {
+    let desk = Desk::new();
+    let input = format!("{PASSWORD}\n");
+    let (said, complained) = desk.ends_with(0, &["user", "add", "li", "--role", "administrator"], &input);
+    assert!(said.is_empty() && complained.contains("from now on"), "{said}{complained}");
+    let rule = "wells=town = 'a'";
+    desk.ends_with(0, &["user", "add", "王伟", "--role", "editor", "--edit", "wells", "--rows", rule], &input);
+    desk.ends_with(30, &["user", "add", "LI", "--role", "reader"], &input);
+    desk.ends_with(2, &["user", "add", "chen", "--role", "root"], &input);
+    desk.ends_with(2, &["user", "add", "chen", "--role", "reader"], "short\n");
+    desk.ends_with(2, &["user", "add", "chen", "--role", "reader", "--rows", "wells=no_such = 1"], &input);
+    desk.ends_with(40, &["user", "add", "chen", "--role", "reader", "--read", "nowhere"], &input);
+    desk.ends_with(40, &["user", "add", "chen", "--role", "reader", "-w", "nowhere.gpkg"], &input);
+    for arguments in [["user", "add", "chen", "--role", "reader"].as_slice(), &["user", "password", "li"]] {
+        let (_, said) = desk.ends_with(2, &[arguments, &["--password", "correct horse 1"]].concat(), "");
+        assert!(said.contains("standard input") && !said.contains("correct horse 1"), "{said}");
+    }
+    let (list, _) = desk.ends_with(0, &["user", "list", "--format", "json"], "");
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["users"].as_array().unwrap().len(), 2, "{list}");
+    assert_eq!(list["users"][1]["rights"]["rows"]["wells"], "town = 'a'");
+    let (token, complained) = desk.ends_with(0, &["user", "token", "--user", "王伟", "--days", "30"], "");
+    assert!(
+        complained.is_empty() && token.len() == 70 && token.starts_with("mutu_"),
+        "a token and nothing else: {token}"
+    );
+    desk.ends_with(2, &["user", "token"], "");
+    let (tokens, _) = desk.ends_with(0, &["user", "tokens"], "");
+    assert!(tokens.contains("王伟") && !tokens.contains(token.trim()), "{tokens}");
+    desk.ends_with(0, &["user", "revoke", "1"], "");
+    desk.ends_with(40, &["user", "revoke", "1"], "");
+    desk.ends_with(0, &["user", "role", "王伟", "manager"], "");
+    desk.ends_with(0, &["user", "grant", "王伟", "--read", "wells"], "");
+    desk.ends_with(0, &["user", "disable", "王伟"], "");
+    desk.ends_with(0, &["user", "password", "li"], "another horse 鹤山\n");
+    desk.ends_with(0, &["user", "remove", "王伟"], "");
+    desk.ends_with(40, &["user", "remove", "王伟"], "");
+    let (record, _) = desk.ends_with(0, &["user", "audit", "--format", "csv"], "");
+    assert_eq!(record.lines().filter(|line| line.contains("command line")).count(), 9, "{record}");
+    assert!(!record.contains("horse") && !record.contains(token.trim()));
+}
