@@ -6,9 +6,13 @@
 //! A task followed by ` x20` is done twenty times, for its mean. POINTS holds pairs of 64-bit floats, longitude and
 //! latitude. The workspace is loaded, with indexes, before the first task; CPU seconds are those of all threads.
 //!
+//! `library edits WORKSPACE.gpkg` edits a workspace instead and tells what that cost, see `edits.rs`.
+//!
 //! Tasks: `areas`, `locate`, `locate-one-by-one`, `nearest`, `nearest-one-by-one`, `boxes` (2,000 of some 550 features),
 //! `filter CQL2`, `overlaps`, `stats`, `prepare-zones`, `overlay`, `overlay-planar`, and `tile ZOOM [FEATURES]`: the
 //! tile of Web Mercator with the most features, or with as near so many as there is one.
+
+mod edits;
 
 use std::{
     collections::BTreeMap,
@@ -41,6 +45,12 @@ const HOW: &str = "library: give a workspace and a file of points; see tests/ben
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    if let [task, workspace] = arguments.as_slice()
+        && task == "edits"
+    {
+        writeln!(io::stdout(), "{}", edits::measure(Path::new(workspace))?)?;
+        return Ok(());
+    }
     let [workspace, points] = arguments.as_slice() else {
         writeln!(io::stderr(), "{HOW}")?;
         return Ok(());
