@@ -39,6 +39,7 @@ use super::{
     negotiate::{HTML, JSON, Representation, negotiate},
     query::{Asked, Parameter, Query},
     sending::{self, Slots},
+    sight,
 };
 
 /// Streams at a time: most of the connections that a server takes, not all.
@@ -49,6 +50,8 @@ const KEPT: usize = 256;
 const SILENCE: Duration = Duration::from_secs(15);
 /// A client that takes nothing for so long has lost its stream.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// A stream ends after so long: whoever comes again is asked anew what they may see.
+const LIFE: Duration = Duration::from_mins(5);
 /// A client whose stream has ended comes again after so long, ms.
 const RETRY_MS: u64 = 2000;
 /// Entries on a page, and features of one change.
@@ -161,6 +164,12 @@ impl Feed {
     }
 }
 
+/// What the one who asks may see of the record; none for everything.
+fn sight_of(asked: &Asked) -> Option<Arc<dyn Sight>> {
+    let sight = sight::Sight::of(&asked.access);
+    (!sight.is_everything()).then(|| Arc::new(sight) as Arc<dyn Sight>)
+}
+
 /// `GET /changes`.
 pub(super) async fn list_changes(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
     let query = Query::read(&asked.uri, FEED_PARAMETERS, |_| false)?;
@@ -171,7 +180,7 @@ pub(super) async fn list_changes(State(state): State<AppState>, asked: Asked) ->
     let lang = Lang::of(&query, &asked.headers)?;
     let since = number_of(&query, "since")?.unwrap_or(0);
     let limit = limit_of(&query)?;
-    let page = read(&state, since, limit, state.sight(&asked.access)).await?;
+    let page = read(&state, since, limit, sight_of(&asked)).await?;
     let mut document = json!({
         "changes": page.entries.iter().map(document_of).collect::<Vec<_>>(),
         "head": page.head,
@@ -203,7 +212,7 @@ pub(super) async fn read_change(
     let number = seq.parse().ok().filter(|number: &i64| number.to_string() == seq).ok_or_else(none)?;
     let from = number_of(&query, "from")?.unwrap_or(0);
     let limit = limit_of(&query)?;
-    let (planner, sight) = (Arc::clone(&state.planner), state.sight(&asked.access));
+    let (planner, sight) = (Arc::clone(&state.planner), sight_of(&asked));
     let read = move || {
         let sight: &dyn Sight = sight.as_ref().map_or(&SeesAll, |sight| sight.as_ref());
         planner.change(number, (from, limit), sight).map_err(ApiError::internal)
@@ -265,7 +274,7 @@ fn stream(state: &AppState, asked: &Asked, query: &Query) -> Result<Response, Ap
         return Ok((headers, Body::empty()).into_response());
     }
     let (line, body) = sending::line(PATIENCE);
-    let following = Following { state: state.clone(), sight: state.sight(&asked.access), line };
+    let following = Following { state: state.clone(), sight: sight_of(asked), line };
     tokio::spawn(async move {
         // Given back when the stream has ended, whoever ended it.
         let _slot = slot;
@@ -294,6 +303,7 @@ impl Following {
         let name = if since.is_some_and(|since| since > now) { "reset" } else { "head" };
         let hello = format!("retry: {RETRY_MS}\nid: {sent}\nevent: {name}\ndata: {{\"head\":{now}}}\n\n");
         self.line.say(hello.into()).await.ok()?;
+        let end = tokio::time::Instant::now() + LIFE;
         loop {
             let now = (*head.borrow_and_update())?;
             while sent < now {
@@ -306,6 +316,7 @@ impl Following {
             tokio::select! {
                 changed = head.changed() => changed.ok()?,
                 () = self.line.gone() => return None,
+                () = tokio::time::sleep_until(end) => return None,
                 () = tokio::time::sleep(SILENCE) => self.line.say(Bytes::from_static(b":\n\n")).await.ok()?,
             }
         }
@@ -346,6 +357,7 @@ fn document_of(entry: &FeedEntry) -> Value {
         "author": entry.author,
         "note": entry.note,
         "kind": entry.kind,
+        "hash": entry.hash,
         "layers": entry.layers.iter().map(layer_of).collect::<Vec<_>>(),
     })
 }
@@ -358,13 +370,15 @@ fn layer_of(layer: &ChangedLayer) -> Value {
         "changed": count(|counts| counts.changed),
         "removed": count(|counts| counts.removed),
         "bbox": layer.bounds.map(|Bounds { min, max }| [min.x, min.y, max.x, max.y]),
-        "whole": layer.counts.is_none(),
+        "whole": layer.is_whole,
     })
 }
 
 fn feature_of(seen: &SeenChange) -> Value {
     let change = &seen.change;
     let operation = match (&change.before, &change.after) {
+        // What it was has been compacted away.
+        _ if change.dropped => "dropped",
         (None, _) => "added",
         (Some(_), Some(_)) => "changed",
         (Some(_), None) => "removed",
@@ -376,6 +390,8 @@ fn feature_of(seen: &SeenChange) -> Value {
         "operation": operation,
         "before": written(&change.before),
         "after": written(&change.after),
+        "parents": seen.parents,
+        "children": seen.children,
     })
 }
 

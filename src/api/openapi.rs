@@ -13,7 +13,6 @@ use super::{
     export::{EXPORT_PARAMETERS, FILES},
     html::{self, View},
     negotiate::{F_READABLE, HTML, OPENAPI, Representation},
-    openapi_writing,
     ogc::{
         common::READABLE,
         features::{ITEM_PARAMETERS, ITEMS_PARAMETERS},
@@ -368,7 +367,7 @@ fn problem() -> Value {
 }
 
 fn schemas() -> Value {
-    json!({
+    let mut all = json!({
         "object": { "type": "object" },
         "bytes": { "type": "string", "format": "binary" },
         "conformance": {
@@ -447,6 +446,27 @@ fn schemas() -> Value {
                 "overlap": { "type": "object" },
             },
         },
+        "problem": {
+            "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
+            "properties": {
+                "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
+                "code": { "type": "string" }, "detail": { "type": "string" }, "parameter": { "type": "string" },
+                "request_id": { "type": "string" },
+                "findings": { "type": "array", "items": { "type": "object" } },
+                "conflicts": { "type": "array", "items": { "type": "object" } },
+                "etag": { "type": "string", "nullable": true }, "current": { "type": "object", "nullable": true },
+            },
+        },
+        },
+    });
+    if let (Some(all), Value::Object(changes)) = (all.as_object_mut(), change_schemas()) {
+        all.extend(changes);
+    }
+    all
+}
+
+fn change_schemas() -> Value {
+    json!({
         "changes": {
             "type": "object", "required": ["changes", "head", "links"],
             "properties": {
@@ -461,6 +481,7 @@ fn schemas() -> Value {
                 "seq": { "type": "integer", "format": "int64" },
                 "at": { "type": "string", "format": "date-time" },
                 "author": { "type": "string" }, "note": { "type": "string" }, "kind": { "type": "string" },
+                "hash": { "type": "string", "nullable": true },
                 "layers": { "type": "array", "items": {
                     "type": "object", "required": ["id", "added", "changed", "removed", "bbox", "whole"],
                     "properties": {
@@ -476,23 +497,14 @@ fn schemas() -> Value {
                     "type": "object", "required": ["layer", "id", "operation", "before", "after"],
                     "properties": {
                         "layer": { "type": "string" }, "id": { "type": "integer", "format": "int64" },
-                        "operation": { "type": "string", "enum": ["added", "changed", "removed"] },
+                        "operation": { "type": "string", "enum": ["added", "changed", "removed", "dropped"] },
                         "before": { "type": "object", "nullable": true },
                         "after": { "type": "object", "nullable": true },
+                        "parents": { "type": "array", "items": { "type": "integer", "format": "int64" } },
+                        "children": { "type": "array", "items": { "type": "integer", "format": "int64" } },
                     },
                 } },
                 "links": { "$ref": "#/components/schemas/links" },
-            },
-        },
-        "problem": {
-            "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
-            "properties": {
-                "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
-                "code": { "type": "string" }, "detail": { "type": "string" }, "parameter": { "type": "string" },
-                "request_id": { "type": "string" },
-                "findings": { "type": "array", "items": { "type": "object" } },
-                "conflicts": { "type": "array", "items": { "type": "object" } },
-                "etag": { "type": "string", "nullable": true }, "current": { "type": "object", "nullable": true },
             },
         },
     })

@@ -29,7 +29,7 @@ use super::{
     AppState,
     error::ApiError,
     query::{Asked, Parameter},
-    sight::shows_layer,
+    sight::Sight,
 };
 
 /// The moment that an answer is about.
@@ -143,7 +143,7 @@ impl AppState {
         let known = if ids.is_empty() { "no layers".to_owned() } else { ids.join(", ") };
         // Nobody learns of a layer that they may not read when it came.
         let present = self.planner.read();
-        let is_there = present.layer(id).is_some_and(|now| shows_layer(&asked.access, &now.layer().id));
+        let is_there = present.layer(id).is_some_and(|now| Sight::of(&asked.access).shows_layer(&now.layer().id));
         if catalog.as_of().is_none() || !is_there {
             return ApiError::not_found(format!("there is no layer {id:?}; there are {known}"));
         }

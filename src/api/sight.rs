@@ -2,7 +2,7 @@
 //! dead in a table that shares the segments.
 //!
 //! Everything that answers read a catalog, so items, counts, sums, tiles, exports, zones and targets follow without a word
-//! of their own. What reads the store (feed, history) asks a [`Sight`] about features as they were before and after.
+//! of their own. What reads the store (feed, history) asks [`Sight::shows`] of features as they were before and after.
 //!
 //! Invariant: what cannot be decided is not shown. A rule that does not fit its layer hides the whole layer.
 
@@ -17,13 +17,9 @@ use tokio::sync::OnceCell;
 use crate::{
     catalog::{Catalog, LayerState, grid_of},
     domain::{feature::Feature, layer::Layer, schema::LayerId},
-    engine::{
-        filter::{Bound, bind, parse_text},
-        table::{SegmentBuilder, Table},
-    },
-    ground::measure::SurveyGrid,
+    engine::table::SegmentBuilder,
     people::Rights,
-    planner::{Planner, Seen, Sight, Which, select},
+    planner::{self, AskError, Seen, Which, select},
 };
 
 use super::{AppState, access::Access, error::ApiError};
@@ -100,83 +96,75 @@ fn restricted(state: &LayerState, rule: &str) -> Option<Arc<LayerState>> {
     }
 }
 
-impl AppState {
-    /// What the one who asks may see of the record; none for everything.
-    pub(super) fn sight(&self, access: &Access) -> Option<Arc<dyn Sight>> {
-        let rights = Arc::clone(access.blinkers()?);
-        Some(Arc::new(Onlooker { rights, planner: Arc::clone(&self.planner), rules: Mutex::default() }))
+/// What somebody may see, for what reads features that no catalog holds: the feed, the history.
+#[derive(Debug, Clone)]
+pub(super) struct Sight(Option<Arc<Rights>>);
+
+impl Sight {
+    /// What the one who asks may see.
+    pub(super) fn of(access: &Access) -> Self {
+        Self(access.blinkers().cloned())
+    }
+
+    /// Whether everything is shown: then nothing need be asked.
+    pub(super) const fn is_everything(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether anything of a layer is shown.
+    pub(super) fn shows_layer(&self, layer: &LayerId) -> bool {
+        self.0.as_ref().is_none_or(|rights| rights.reads(layer))
+    }
+
+    /// For each of some features, of one layer as it is or was, whether it is shown.
+    pub(super) fn shows(&self, layer: &Layer, features: &[&Feature]) -> Vec<bool> {
+        let Some(rights) = &self.0 else { return vec![true; features.len()] };
+        if !rights.reads(&layer.id) {
+            return vec![false; features.len()];
+        }
+        let Some(rule) = rights.rows.get(&layer.id) else { return vec![true; features.len()] };
+        shown_by(layer, features, rule).unwrap_or_else(|why| {
+            tracing::error!(layer = %layer.id, rule, why, "a rule does not fit its layer, which is hidden");
+            vec![false; features.len()]
+        })
+    }
+
+    /// Whether one feature is shown.
+    pub(super) fn shows_feature(&self, layer: &Layer, feature: &Feature) -> bool {
+        self.shows(layer, &[feature]) == [true]
     }
 }
 
-/// Whether anything of a layer is shown to somebody.
-pub(super) fn shows_layer(access: &Access, layer: &LayerId) -> bool {
-    access.blinkers().is_none_or(|rights| rights.reads(layer))
-}
-
-/// Somebody who looks at features that no catalog holds: those of the record, as they were before and after.
-struct Onlooker {
-    rights: Arc<Rights>,
-    planner: Arc<Planner>,
-    /// What was found out about rules so far, by layer.
-    rules: Mutex<FxHashMap<String, Option<Arc<FittedRule>>>>,
-}
-
-/// A rule that fits its layer.
-struct FittedRule {
-    layer: Layer,
-    grid: SurveyGrid,
-    /// The import from which on the layer has these columns.
-    since: i64,
-    test: Bound,
-}
-
-impl Sight for Onlooker {
+impl planner::Sight for Sight {
     fn of_layer(&self, layer: &str) -> Seen {
-        let Ok(id) = layer.parse::<LayerId>() else { return Seen::Nothing };
-        match (self.rights.reads(&id), self.rights.rows.contains_key(&id)) {
-            (false, _) => Seen::Nothing,
-            (true, true) => Seen::Some,
-            (true, false) => Seen::All,
+        let Some(rights) = &self.0 else { return Seen::All };
+        match layer.parse::<LayerId>() {
+            Ok(id) if !rights.reads(&id) => Seen::Nothing,
+            Ok(id) if rights.rows.contains_key(&id) => Seen::Some,
+            Ok(_) => Seen::All,
+            Err(_) => Seen::Nothing,
         }
     }
 
-    fn admits(&self, layer: &str, seq: i64, feature: &Feature) -> bool {
-        let rule = {
-            let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-            rules.entry(layer.to_owned()).or_insert_with(|| self.fitted(layer)).clone()
-        };
-        // What was recorded when the layer had other columns cannot be judged by a rule about these.
-        rule.is_some_and(|rule| seq > rule.since && rule.admits(feature))
+    fn shows(&self, layer: &Layer, features: &[&Feature]) -> Vec<bool> {
+        Self::shows(self, layer, features)
     }
 }
 
-impl Onlooker {
-    fn fitted(&self, layer: &str) -> Option<Arc<FittedRule>> {
-        let rule = self.rights.rows.get(&layer.parse::<LayerId>().ok()?)?;
-        let fit = || -> Result<FittedRule, String> {
-            let found = self.planner.layer_since(layer).map_err(|error| error.to_string())?;
-            let (layer, since) = found.ok_or("the layer is not there")?;
-            let grid = grid_of(&layer).map_err(|error| error.to_string())?;
-            let parsed = parse_text(rule).map_err(|error| error.to_string())?;
-            let test = bind(&parsed, &layer).map_err(|error| error.to_string())?;
-            Ok(FittedRule { layer, grid, since, test })
-        };
-        let fitted = fit();
-        if let Err(why) = &fitted {
-            tracing::error!(layer, rule, why, "a rule does not fit its layer, which is hidden");
-        }
-        fitted.ok().map(Arc::new)
+/// Puts a rule to features by the very functions that put it to layers.
+fn shown_by(layer: &Layer, features: &[&Feature], rule: &str) -> Result<Vec<bool>, String> {
+    let grid = grid_of(layer).map_err(|error| error.to_string())?;
+    let mut builder = SegmentBuilder::new(layer, Some(grid));
+    // A feature before and after has one id: numbers stand for them.
+    for (number, feature) in (0..).zip(features) {
+        builder.push((number, 0), feature.view().shape, &feature.view().values).map_err(|error| error.to_string())?;
     }
-}
-
-impl FittedRule {
-    /// Puts the rule to a feature by the very functions that put it to layers; what cannot be judged is not shown.
-    fn admits(&self, feature: &Feature) -> bool {
-        let (mut builder, view) = (SegmentBuilder::new(&self.layer, Some(self.grid.clone())), feature.view());
-        if builder.push((feature.id, 0), view.shape, &view.values).is_err() {
-            return false;
-        }
-        let table = Table::of_segments(vec![builder.finish()]);
-        self.test.select(&table, None).is_ok_and(|visible| !visible.is_empty())
-    }
+    let state = LayerState::of_segments(layer.clone(), vec![builder.finish()]).map_err(|error| error.to_string())?;
+    let visible = select(&state, &Which { filter: Some(rule), ..Which::default() });
+    let visible = visible.map_err(|error: AskError| error.to_string())?;
+    let is_shown = |number: i64| {
+        let row = state.table().row_of(number);
+        row.is_some_and(|row| visible.as_ref().is_some_and(|visible| visible.contains(row)))
+    };
+    Ok((0..).take(features.len()).map(is_shown).collect())
 }

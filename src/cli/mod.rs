@@ -13,8 +13,8 @@ mod progress;
 mod seed;
 mod serve;
 mod stats;
-mod verify;
 mod user;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -7,7 +7,9 @@
 //! Invariant: the entry that listeners are told is the one that the record gives afterwards.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
     sync::{Mutex, PoisonError},
 };
 
@@ -15,7 +17,7 @@ use crate::{
     catalog::Catalog,
     domain::{edit::Change, feature::Feature, layer::Layer, schema::LayerId},
     ground::shape::Bounds,
-    store::{History, Reader, StoreError, StoredChange},
+    store::{Era, History, Reader, StoreError, StoredChange, StoredLineage},
 };
 
 use super::{Planner, PlannerError};
@@ -36,6 +38,8 @@ pub struct FeedEntry {
     pub note: String,
     /// What kind of change: `edit`, `import` and others.
     pub kind: String,
+    /// The hash of the record up to here, as it is written; `None` where there is none.
+    pub hash: Option<String>,
     /// What it did to each layer, by the layers' ids.
     pub layers: Vec<ChangedLayer>,
 }
@@ -45,11 +49,13 @@ pub struct FeedEntry {
 pub struct ChangedLayer {
     /// The layer.
     pub id: String,
-    /// How many features; `None` for an import.
+    /// How many features; `None` where that is not known: of an import, and where the content was compacted away.
     pub counts: Option<Counts>,
     /// The box around all that changed, as it was and as it became, in degrees; none where nothing of it has a place,
-    /// or for an import.
+    /// or where that is not known.
     pub bounds: Option<Bounds>,
+    /// Whether it may be any other than it was: an import wrote it.
+    pub is_whole: bool,
 }
 
 /// How many features an edit added, changed and removed.
@@ -79,9 +85,9 @@ pub trait Sight: Send + Sync {
     /// How much of a layer, which may be no more.
     fn of_layer(&self, layer: &str) -> Seen;
 
-    /// Whether a feature of a layer of which they may see some. Values stand in the order of the layer's columns at
-    /// the edit of number `seq`, by which they came or went.
-    fn admits(&self, layer: &str, seq: i64, feature: &Feature) -> bool;
+    /// For each of some features of a layer of which they may see some, whether they may see it. `layer` is as it was
+    /// when the features were so.
+    fn shows(&self, layer: &Layer, features: &[&Feature]) -> Vec<bool>;
 }
 
 /// The sight of who may see everything.
@@ -93,23 +99,127 @@ impl Sight for SeesAll {
         Seen::All
     }
 
-    fn admits(&self, _layer: &str, _seq: i64, _feature: &Feature) -> bool {
-        true
+    fn shows(&self, _layer: &Layer, features: &[&Feature]) -> Vec<bool> {
+        vec![true; features.len()]
     }
 }
 
-/// What is seen of a change; `None` where nothing is.
-fn seen(sight: &dyn Sight, mut change: StoredChange) -> Option<StoredChange> {
-    match sight.of_layer(&change.layer) {
-        Seen::All => Some(change),
-        Seen::Nothing => None,
-        Seen::Some => {
-            change.before = change.before.filter(|before| sight.admits(&change.layer, change.seq, before));
-            change.after = change.after.filter(|after| sight.admits(&change.layer, change.seq, after));
-            (change.before.is_some() || change.after.is_some()).then_some(change)
+/// The record as somebody sees it.
+struct Record<'r> {
+    reader: &'r Reader,
+    sight: &'r dyn Sight,
+    /// The eras of layers that were asked for.
+    eras: RefCell<BTreeMap<String, Rc<Vec<Era>>>>,
+}
+
+impl<'r> Record<'r> {
+    const fn new(reader: &'r Reader, sight: &'r dyn Sight) -> Self {
+        Self { reader, sight, eras: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// A layer as it was described at a number; `None` where nobody knows any more.
+    fn layer_at(&self, id: &str, seq: i64) -> Result<Option<Layer>, StoreError> {
+        let known = self.eras.borrow().get(id).cloned();
+        let eras = match known {
+            Some(eras) => eras,
+            None => {
+                let eras = Rc::new(self.reader.eras(id)?);
+                self.eras.borrow_mut().insert(id.to_owned(), Rc::clone(&eras));
+                eras
+            }
+        };
+        let of_then = |era: &&Era| era.from <= seq && era.until.is_none_or(|until| seq < until);
+        Ok(eras.iter().find(of_then).map(|era| era.layer.clone()))
+    }
+
+    /// What is seen of some changes of one edit.
+    fn seen(&self, seq: i64, changes: Vec<Placed>) -> Result<Vec<Placed>, StoreError> {
+        let mut ids: Vec<&str> = changes.iter().map(|(_, change)| change.layer.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut shown: BTreeMap<(i64, bool), bool> = BTreeMap::new();
+        let mut whole: BTreeSet<String> = BTreeSet::new();
+        for id in ids {
+            match self.sight.of_layer(id) {
+                Seen::All => _ = whole.insert(id.to_owned()),
+                Seen::Nothing => {}
+                Seen::Some => {
+                    // What cannot be decided is not shown.
+                    let Some(layer) = self.layer_at(id, seq)? else { continue };
+                    let of_layer = changes.iter().filter(|(_, change)| change.layer == id);
+                    let sides = of_layer.flat_map(|(place, change)| {
+                        let sides = [(false, change.before.as_ref()), (true, change.after.as_ref())];
+                        sides.into_iter().filter_map(move |(side, feature)| Some(((*place, side), feature?)))
+                    });
+                    let (keys, features): (Vec<_>, Vec<&Feature>) = sides.unzip();
+                    shown.extend(keys.into_iter().zip(self.sight.shows(&layer, &features)));
+                }
+            }
         }
+        let part = |(place, mut change): Placed| {
+            if !whole.contains(&change.layer) {
+                let is_shown = |side| shown.get(&(place, side)).copied().unwrap_or(false);
+                change.before = change.before.filter(|_| is_shown(false));
+                change.after = change.after.filter(|_| is_shown(true));
+                if change.before.is_none() && change.after.is_none() {
+                    return None;
+                }
+            }
+            Some((place, change))
+        };
+        Ok(changes.into_iter().filter_map(part).collect())
+    }
+
+    /// Hands on what is seen of an edit's changes from a place on, as long as `take` wants more; false where something
+    /// was not shown.
+    fn visit(&self, seq: i64, from: i64, take: &mut dyn FnMut(Placed) -> bool) -> Result<bool, StoreError> {
+        let (mut all_shown, mut more, mut waiting) = (true, true, Vec::with_capacity(AT_ONCE));
+        let mut hand_on = |waiting: &mut Vec<Placed>| {
+            let count = waiting.len();
+            let seen = self.seen(seq, std::mem::take(waiting))?;
+            all_shown &= seen.len() == count;
+            for placed in seen {
+                more = more && take(placed);
+            }
+            Ok::<bool, StoreError>(more)
+        };
+        self.reader.history().visit_changes(seq, from, &mut |place, change| {
+            waiting.push((place, change));
+            if waiting.len() < AT_ONCE { Ok(true) } else { hand_on(&mut waiting) }
+        })?;
+        hand_on(&mut waiting)?;
+        Ok(all_shown)
+    }
+
+    /// The entry of a number; `None` where there is none or nothing of it is seen.
+    fn entry(&self, seq: i64, looked_at: &mut usize) -> Result<Option<FeedEntry>, StoreError> {
+        let mut sums = Sums::default();
+        let mut all_shown = self.visit(seq, 0, &mut |(_, change)| {
+            *looked_at += 1;
+            sums.add(&change);
+            true
+        })?;
+        let mut layers = sums.layers();
+        let history = self.reader.history();
+        if let Some((layer, _)) = history.import(seq)? {
+            if self.sight.of_layer(&layer) == Seen::Nothing {
+                all_shown = false;
+            } else {
+                layers.push(ChangedLayer { id: layer, counts: None, bounds: None, is_whole: true });
+            }
+        }
+        if layers.is_empty() && !all_shown {
+            return Ok(None);
+        }
+        titled(&history, seq, layers)
     }
 }
+
+/// A change with its place in the edit.
+type Placed = (i64, StoredChange);
+
+/// Changes that are looked at together.
+const AT_ONCE: usize = 512;
 
 /// Part of the feed.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,8 +239,12 @@ pub struct SeenChange {
     pub place: i64,
     /// The change.
     pub change: StoredChange,
-    /// The layer as it is described; none where it is no more.
+    /// The layer as it was described then; none where nobody knows any more.
     pub layer: Option<Layer>,
+    /// The features that it came from, by id.
+    pub parents: Vec<i64>,
+    /// The features that came from it, by id.
+    pub children: Vec<i64>,
 }
 
 /// What listeners are told: the number of the last edit and, where it could be read, its entry.
@@ -175,10 +289,10 @@ impl Planner {
     /// [`PlannerError::Store`] where the record cannot be read.
     pub fn changes_since(&self, since: i64, limit: usize, sight: &dyn Sight) -> Result<FeedPage, PlannerError> {
         let reader = Reader::open(&self.path)?;
-        let history = reader.history();
+        let record = Record::new(&reader, sight);
         let (mut entries, mut until, mut looked_at) = (Vec::new(), since, 0);
-        for seq in history.numbers_after(since, limit)? {
-            entries.extend(entry_of(&history, seq, sight, &mut looked_at)?);
+        for seq in reader.history().numbers_after(since, limit)? {
+            entries.extend(record.entry(seq, &mut looked_at)?);
             until = seq;
             if looked_at > MOST_CHANGES {
                 break;
@@ -199,20 +313,30 @@ impl Planner {
         sight: &dyn Sight,
     ) -> Result<Option<(FeedEntry, Vec<SeenChange>, bool)>, PlannerError> {
         let reader = Reader::open(&self.path)?;
-        let history = reader.history();
-        let Some(entry) = entry_of(&history, seq, sight, &mut 0)? else { return Ok(None) };
-        let layer_of = |id: &str| {
-            let stored = reader.layers().iter().find(|stored| stored.layer.id.as_str() == id);
-            stored.filter(|stored| stored.base <= seq).map(|stored| stored.layer.clone())
-        };
-        let mut changes = Vec::new();
-        history.visit_changes(seq, from, &mut |place, change| {
-            let change = seen(sight, change);
-            changes.extend(change.map(|change| SeenChange { place, layer: layer_of(&change.layer), change }));
-            Ok(changes.len() <= limit)
+        let record = Record::new(&reader, sight);
+        let Some(entry) = record.entry(seq, &mut 0)? else { return Ok(None) };
+        let mut placed = Vec::new();
+        record.visit(seq, from, &mut |seen| {
+            placed.push(seen);
+            placed.len() <= limit
         })?;
-        let more = changes.len() > limit;
-        changes.truncate(limit);
+        let more = placed.len() > limit;
+        placed.truncate(limit);
+        let lineage = reader.history().lineage_of(seq)?;
+        let related = |layer: &str, wanted: &dyn Fn(&StoredLineage) -> Option<i64>| -> Vec<i64> {
+            // Ids of features that may not be seen say that they are there.
+            if sight.of_layer(layer) != Seen::All {
+                return Vec::new();
+            }
+            lineage.iter().filter(|one| one.layer == layer).filter_map(wanted).collect()
+        };
+        let mut changes = Vec::with_capacity(placed.len());
+        for (place, change) in placed {
+            let (layer, id) = (record.layer_at(&change.layer, seq)?, change.id);
+            let parents = related(&change.layer, &|one| (one.child == id).then_some(one.parent));
+            let children = related(&change.layer, &|one| (one.parent == id).then_some(one.child));
+            changes.push(SeenChange { place, change, layer, parents, children });
+        }
         Ok(Some((entry, changes, more)))
     }
 
@@ -222,36 +346,6 @@ impl Planner {
         let entry = entry.ok().flatten();
         self.listeners.tell(News { head: self.read().seq(), entry: entry.as_ref() });
     }
-}
-
-/// The entry of a number as the record has it; `None` where there is none or nothing of it is seen.
-fn entry_of(
-    history: &History<'_>,
-    seq: i64,
-    sight: &dyn Sight,
-    looked_at: &mut usize,
-) -> Result<Option<FeedEntry>, StoreError> {
-    let mut sums = Sums::default();
-    let mut hidden = false;
-    history.visit_changes(seq, 0, &mut |_, change| {
-        *looked_at += 1;
-        match seen(sight, change) {
-            Some(change) => sums.add(&change),
-            None => hidden = true,
-        }
-        Ok(true)
-    })?;
-    let mut layers = sums.layers();
-    if let Some((layer, _)) = history.import(seq)? {
-        match sight.of_layer(&layer) {
-            Seen::Nothing => hidden = true,
-            _ => layers.push(ChangedLayer { id: layer, counts: None, bounds: None }),
-        }
-    }
-    if layers.is_empty() && hidden {
-        return Ok(None);
-    }
-    titled(history, seq, layers)
 }
 
 /// The entry of a number whose changes are summed already.
@@ -266,14 +360,16 @@ pub(super) fn titled(
         author: edit.author,
         note: edit.note,
         kind: edit.kind,
+        hash: edit.hash.map(|hash| hash.to_string()),
         layers,
     };
     Ok(history.edit(seq)?.map(entry))
 }
 
-/// The entry of an import as the record has it.
+/// The entry of an import.
 pub(super) fn of_import(history: &History<'_>, seq: i64) -> Result<Option<FeedEntry>, StoreError> {
-    entry_of(history, seq, &SeesAll, &mut 0)
+    let Some((layer, _)) = history.import(seq)? else { return Ok(None) };
+    titled(history, seq, vec![ChangedLayer { id: layer, counts: None, bounds: None, is_whole: true }])
 }
 
 /// What changes of features do to each layer, where `last` is the picture before them.
@@ -294,10 +390,14 @@ pub(super) fn summed(last: &Catalog, changes: &[Change]) -> Vec<ChangedLayer> {
 
 /// Counts and boxes by layer.
 #[derive(Default)]
-struct Sums(BTreeMap<String, (Counts, Option<Bounds>)>);
+struct Sums(BTreeMap<String, (Option<Counts>, Option<Bounds>)>);
 
 impl Sums {
     fn add(&mut self, change: &StoredChange) {
+        if change.dropped {
+            self.0.insert(change.layer.clone(), (None, None));
+            return;
+        }
         let bounds = |feature: &Option<Feature>| {
             feature.as_ref().map(|feature| feature.shape.as_ref().and_then(|shape| shape.view().bounds()))
         };
@@ -310,9 +410,9 @@ impl Sums {
 
     fn count_named(&mut self, layer: &str, before: Option<Option<Bounds>>, after: Option<Option<Bounds>>) {
         if !self.0.contains_key(layer) {
-            self.0.insert(layer.to_owned(), Default::default());
+            self.0.insert(layer.to_owned(), (Some(Counts::default()), None));
         }
-        let Some((counts, around)) = self.0.get_mut(layer) else { return };
+        let Some((Some(counts), around)) = self.0.get_mut(layer) else { return };
         match (&before, &after) {
             (None, Some(_)) => counts.added += 1,
             (Some(_), Some(_)) => counts.changed += 1,
@@ -323,7 +423,7 @@ impl Sums {
     }
 
     fn layers(self) -> Vec<ChangedLayer> {
-        let layer = |(id, (counts, bounds))| ChangedLayer { id, counts: Some(counts), bounds };
+        let layer = |(id, (counts, bounds))| ChangedLayer { id, counts, bounds, is_whole: false };
         self.0.into_iter().map(layer).collect()
     }
 }

@@ -254,7 +254,8 @@ fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_not_allowed() {
         let answer = send(method, "/collections/parcels/items", &[]);
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
         // POST is there, but not where the workspace was opened to be read only.
-        let allowed = if answer.header("allow").contains("POST") { "GET,HEAD,POST,OPTIONS" } else { "GET,HEAD,OPTIONS" };
+        let allowed =
+            if answer.header("allow").contains("POST") { "GET,HEAD,POST,OPTIONS" } else { "GET,HEAD,OPTIONS" };
         assert_eq!(answer.header("allow"), allowed);
         assert_eq!(answer.json()["code"], "method-not-allowed");
     }

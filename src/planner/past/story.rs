@@ -165,7 +165,7 @@ fn differences(before: &State<'_>, after: &State<'_>) -> Vec<(String, Value, Val
     let gone = before.layer.schema.fields.iter().filter(|field| after.layer.schema.position(&field.name).is_none());
     let fields = after.layer.schema.fields.iter().chain(gone);
     let pairs = fields.map(|field| (field.name.clone(), value(before, &field.name), value(after, &field.name)));
-    pairs.filter(|(name, old, new)| old != new).collect()
+    pairs.filter(|(_, old, new)| old != new).collect()
 }
 
 /// The ellipsoidal area of a feature, by the way in which every table measures.

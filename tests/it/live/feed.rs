@@ -19,6 +19,7 @@ use mutu::{
     domain::{
         edit::Change,
         feature::{Feature, Value},
+        layer::Layer,
     },
     planner::{FeedEntry, ImportRequest, Seen, SeesAll, Sight},
 };
@@ -175,8 +176,9 @@ impl Sight for EvenParcels {
         if layer == "parcels" { Seen::Some } else { Seen::Nothing }
     }
 
-    fn admits(&self, _layer: &str, _seq: i64, feature: &Feature) -> bool {
-        feature.id % 2 == 0
+    fn shows(&self, layer: &Layer, features: &[&Feature]) -> Vec<bool> {
+        assert_eq!(layer.id, parcels());
+        features.iter().map(|feature| feature.id % 2 == 0).collect()
     }
 }
 
