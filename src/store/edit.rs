@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     chain::{self, Hash, Head, Kind},
     error::StoreError,
-    import::{admit, bind_row, moment, named},
+    import::{CACHE_OTHERWISE, CACHE_WHILE_IMPORTING, admit, bind_row, moment, named},
     own, record, scan,
     workspace::{StoredLayer, Workspace, find, last_seq},
 };
@@ -23,6 +23,9 @@ use crate::{
     },
     ground::{shape::Bounds, wkb},
 };
+
+/// An edit of more changes than this gets the memory of an import: the nodes of the R-tree that it touches stay there.
+const MANY: usize = 1000;
 
 /// What a committed edit is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,15 @@ impl Workspace {
         let what = format!("the edit {:?} by {} of {at}", edit.note, edit.author);
         self.sidecar.intend(seq, &what, false)?;
         let head = Head { seq, at: &at, author: &edit.author, note: &edit.note, kind: kind.as_str() };
+        let many = edit.changes.len() > MANY;
+        if many {
+            self.conn.pragma_update(None, "cache_size", CACHE_WHILE_IMPORTING)?;
+        }
         let written = own::transaction(&self.conn, |conn| write(conn, &self.layers, edit, head));
+        if many {
+            let _ = self.conn.pragma_update(None, "cache_size", CACHE_OTHERWISE);
+            let _ = self.conn.release_memory();
+        }
         self.sidecar.clear();
         Ok(Receipt { seq, hash: written? })
     }
@@ -160,7 +171,11 @@ struct Work<'a> {
     insert: String,
     update: String,
     delete: String,
+    /// As `update`, but for the geometry; none where there is no geometry column, or no other.
+    update_values: Option<String>,
     seen: HashSet<i64>,
+    /// The geometry of the row that is being changed, as it lies in the table.
+    geometry: Option<Vec<u8>>,
     grown: Option<Bounds>,
     kinds: Kinds,
 }
@@ -176,8 +191,10 @@ impl<'a> Work<'a> {
             insert: table.insert_sql()?,
             update: table.update_sql()?,
             delete: format!("DELETE FROM {name} WHERE {key} = ?1"),
+            update_values: without_geometry(&table).map(|table| table.update_sql()).transpose()?,
             table,
             seen: HashSet::new(),
+            geometry: None,
             grown: None,
             kinds: Kinds::Unseen,
         })
@@ -196,7 +213,14 @@ impl<'a> Work<'a> {
         }
         let mut statement = self.conn.prepare_cached(&self.select)?;
         let mut rows = statement.query([id])?;
-        let before = rows.next()?.map(|row| scan::StoredRow::new(&self.table, row).to_record()).transpose()?;
+        self.geometry = None;
+        let before = rows.next()?.map(|row| {
+            if self.table.geometry.is_some() {
+                self.geometry = row.get_ref(1)?.as_blob_or_null().ok().flatten().map(<[u8]>::to_vec);
+            }
+            scan::StoredRow::new(&self.table, row).to_record()
+        });
+        let before = before.transpose()?;
         let found = before.is_some().then(|| version(self.conn, self.stored, id)).transpose()?;
         if found == expected {
             return Ok(before);
@@ -214,8 +238,13 @@ impl<'a> Work<'a> {
             self.grown = [self.grown, grown].into_iter().flatten().reduce(Bounds::union);
             self.kinds = self.kinds.with(shape.kind());
         }
-        let geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
-        let mut statement = self.conn.prepare_cached(if exists { &self.update } else { &self.insert })?;
+        let mut geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
+        let mut sql = if exists { &self.update } else { &self.insert };
+        // A geometry that stays as it lies there, to the byte, is not written: the R-tree has nothing to do then.
+        if let Some(update) = self.update_values.as_ref().filter(|_| exists && self.geometry.as_deref() == geometry.1) {
+            (sql, geometry.0) = (update, false);
+        }
+        let mut statement = self.conn.prepare_cached(sql)?;
         let (before, id_at) = if exists { (0, values.len() + usize::from(geometry.0) + 1) } else { (1, 1) };
         statement.raw_bind_parameter(id_at, feature.id)?;
         bind_row(&mut statement, before, geometry, &values, |_| ())?;
@@ -233,6 +262,11 @@ impl<'a> Work<'a> {
         self.table.note_change(self.conn, at, self.grown)?;
         Ok(self.table.widen(self.conn, self.kinds)?)
     }
+}
+
+/// The table without its geometry column, where it has one and others.
+fn without_geometry(table: &Table) -> Option<Table> {
+    (table.geometry.is_some() && !table.columns.is_empty()).then(|| Table { geometry: None, ..table.clone() })
 }
 
 fn target(change: &Change) -> (&LayerId, i64) {

@@ -26,8 +26,8 @@ use crate::{
 };
 
 /// Rows stay in this much memory (in KiB, negative by the engine's convention) while an import runs.
-const CACHE_WHILE_IMPORTING: i64 = -131_072;
-const CACHE_OTHERWISE: i64 = -32_768;
+pub(super) const CACHE_WHILE_IMPORTING: i64 = -131_072;
+pub(super) const CACHE_OTHERWISE: i64 = -32_768;
 
 /// What becomes of the layer's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

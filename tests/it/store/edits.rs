@@ -143,3 +143,39 @@ fn lineage_is_kept_with_the_edit_and_must_be_of_features_that_it_puts() {
     assert_eq!(pairs(history.lineage_of_feature("地块", 4).unwrap()), [(2, 1, 4), (3, 4, 2)]);
     assert_eq!(pairs(history.lineage_of_feature("地块", 3).unwrap()), []);
 }
+
+#[test]
+fn an_edit_of_values_alone_leaves_the_geometry_and_one_of_a_spoilt_geometry_writes_it_anew() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 3);
+    workspace.close().unwrap();
+    // Another program wrote another number of the CRS before the same coordinates.
+    let other = mutu::gpkg::connection::open(&place.path).unwrap();
+    let head =
+        "UPDATE 地块 SET geom = cast(substr(geom, 1, 4) || x'00000000' || substr(geom, 9) AS BLOB) WHERE fid = 2";
+    assert_eq!(other.execute(head, []), Ok(1));
+    drop(other);
+    let blobs = || super::run("sqlite3", &[place.path.to_str().unwrap(), "SELECT hex(substr(geom, 5, 4)) FROM 地块"]);
+    assert_eq!(blobs(), "8A110000\n00000000\n8A110000\n");
+    let mut workspace = Workspace::open(&place.path).unwrap();
+    let with = |number: i64| {
+        let mut feature = feature(number);
+        feature.values[0] = Value::Text("改".to_owned());
+        feature
+    };
+    let mut without = with(3);
+    without.shape = None;
+    let changes = vec![
+        put_change("地块", with(1), Some(1)),
+        put_change("地块", with(2), Some(1)),
+        put_change("地块", without.clone(), Some(1)),
+    ];
+    workspace.commit(&edit(changes), AT).unwrap();
+    assert_eq!(features(&workspace, "地块"), [with(1), with(2), without]);
+    assert_eq!(workspace.check().unwrap(), []);
+    let found = workspace.reader().unwrap().verify(&mut |_, _| ()).unwrap();
+    assert_eq!(found.discrepancies, []);
+    workspace.close().unwrap();
+    assert_eq!(blobs(), "8A110000\n8A110000\n\n");
+}
