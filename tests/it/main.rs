@@ -26,3 +26,4 @@ mod real_input;
 mod store;
 mod tidy;
 mod tiles;
+mod torture;
