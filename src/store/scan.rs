@@ -36,7 +36,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`], [`StoreError::Corrupt`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let (conn, format) = open_ours(path, |path| connection::open_to_read(path, false))?;
+        let (conn, format) = open_ours(path, open_settled)?;
         if format < FORMAT {
             tables::show_first_as_second(&conn)?;
         }
@@ -97,6 +97,25 @@ impl Reader {
     /// returns.
     pub fn scan(&self, layer: &str, range: Option<(i64, i64)>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         scan(&self.conn, find(&self.layers, layer)?, range, visit)
+    }
+}
+
+/// Opens a file for reading. Where a process was killed, or the power failed, while it took the file into its care
+/// or gave it back, a journal is left that must be undone before anyone can read: that takes a moment of writing.
+fn open_settled(path: &Path) -> rusqlite::Result<Connection> {
+    let read = || connection::open_to_read(path, false);
+    let look = |conn: &Connection| conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+    let conn = read()?;
+    match look(&conn) {
+        Err(error)
+            if error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK) =>
+        {
+            drop(conn);
+            look(&connection::open(path)?)?;
+            read()
+        }
+        // Any other fault is told by the first look of whoever asked.
+        _ => Ok(conn),
     }
 }
 

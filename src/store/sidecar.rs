@@ -49,9 +49,10 @@ impl Sidecar {
             if !is_at(&file, &path) {
                 continue;
             }
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(io)?;
-            let leftover = parse(&text);
+            // As bytes: a loss of power may have cut the note within a character.
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).map_err(io)?;
+            let leftover = parse(&String::from_utf8_lossy(&text));
             keep_from_others(&path).map_err(io)?;
             let mut sidecar = Self { path: path.clone(), file, head_len: 0 };
             sidecar.write_head().map_err(io)?;
@@ -175,5 +176,15 @@ mod tests {
         sidecar.clear();
         let text = std::fs::read_to_string(path_beside(&workspace)).unwrap();
         assert_eq!(parse(&text), Some(Leftover { intent: None }));
+    }
+
+    #[test]
+    fn a_note_that_a_loss_of_power_cut_within_a_character_keeps_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = dir.path().join("工作区.gpkg");
+        let text = "mutu, process 12\nwriting 7 import of 地块";
+        std::fs::write(path_beside(&workspace), &text.as_bytes()[..text.len() - 1]).unwrap();
+        let (_sidecar, left) = Sidecar::acquire(&workspace).unwrap();
+        assert_eq!(left.and_then(|left| left.intent).map(|(seq, _)| seq), Some(7));
     }
 }

@@ -74,7 +74,6 @@ impl Script {
         if how == IfExists::Replace {
             rows.clear();
         }
-        rows.values_mut().for_each(|(_, version)| *version = self.states.len() as i64);
         rows.extend(features.iter().map(|feature| (feature.id, (feature.clone(), self.seq()))));
         self.steps.push(Step::Import { layer, how, features });
         self.states.push(state);
@@ -231,7 +230,7 @@ pub(super) fn stored(rows: &dyn Rows) -> Result<State, StoreError> {
         let mut features = BTreeMap::new();
         rows.scan(name, &mut |row| {
             let feature = row.to_feature()?;
-            let version = versions.get(&feature.id).copied().unwrap_or(layer.base);
+            let version = versions.get(&feature.id).copied().unwrap_or_else(|| layer.import_of(feature.id));
             assert!(features.insert(feature.id, (feature, version)).is_none(), "an id twice");
             Ok(())
         })?;
