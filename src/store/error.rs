@@ -154,6 +154,11 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { what: error.to_string() },
+            Some(ErrorCode::CannotOpen) => {
+                let what = "the workspace, or a file beside it, cannot be opened or made (is the disk full, the folder \
+                            writable?)";
+                Self::Io { what: what.to_owned(), source: io::Error::other(error) }
+            }
             _ => Self::Io { what: "the workspace".to_owned(), source: io::Error::other(error) },
         }
     }

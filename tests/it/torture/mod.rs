@@ -7,6 +7,7 @@
 
 mod crashes;
 mod disk;
+mod errors;
 mod session;
 
 use std::{
@@ -80,6 +81,10 @@ impl Bench {
 
     /// This binary again, in a role, with the library between it and the disk, and with a first command for it.
     fn start(&self, role: &str, command: &str) -> Child {
+        self.start_with(role, command, &[])
+    }
+
+    fn start_with(&self, role: &str, command: &str, variables: &[(&str, &str)]) -> Child {
         Command::new(std::env::current_exe().unwrap())
             .args(["torture::child_role", "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
@@ -88,6 +93,7 @@ impl Bench {
             .env(CONTROL, &self.control)
             .env(TRACE, &self.trace)
             .env("LD_PRELOAD", faulty())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -122,6 +128,7 @@ fn child_role() {
     command(&control, &std::env::var("MUTU_TORTURE_COMMAND").unwrap());
     match role.as_str() {
         "session" => session::run(&workspace_in(&folder), &sources),
+        "errors" => return errors::run(&folder, &sources, &control),
         other => panic!("unknown role {other}"),
     }
     let steps = count(&control);
