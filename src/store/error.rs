@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
 
 use crate::{domain::schema::LayerId, gpkg::GpkgError};
 
@@ -140,6 +140,10 @@ impl StoreError {
     }
 }
 
+fn extended(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         if let rusqlite::Error::InvalidColumnType(..)
@@ -154,7 +158,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { what: error.to_string() },
-            Some(ErrorCode::CannotOpen) => {
+            // The engine does not say why it cannot make a file beside the workspace, or let it grow.
+            Some(code) if code == ErrorCode::CannotOpen || extended(&error) == Some(SQLITE_IOERR_SHMSIZE) => {
                 let what = "the workspace, or a file beside it, cannot be opened or made (is the disk full, the folder \
                             writable?)";
                 Self::Io { what: what.to_owned(), source: io::Error::other(error) }

@@ -9,6 +9,7 @@ mod crashes;
 mod disk;
 mod errors;
 mod session;
+mod writers;
 
 use std::{
     path::{Path, PathBuf},
@@ -128,6 +129,7 @@ fn child_role() {
     command(&control, &std::env::var("MUTU_TORTURE_COMMAND").unwrap());
     match role.as_str() {
         "session" => session::run(&workspace_in(&folder), &sources),
+        "open" => return writers::open(&workspace_in(&folder)),
         "errors" => return errors::run(&folder, &sources, &control),
         other => panic!("unknown role {other}"),
     }
