@@ -8,6 +8,7 @@
 mod crashes;
 mod disk;
 mod errors;
+mod readers;
 mod session;
 mod writers;
 
