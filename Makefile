@@ -4,7 +4,7 @@ MUTU := target/release/mutu
 DEMO := heshan.gpkg
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test build bench conformance web setup-build setup-test
+.PHONY: run test build bench conformance torture web setup-build setup-test
 
 ## make run: the server on 127.0.0.1:8080 with the Heshan demonstration data
 run: build $(DEMO)
@@ -31,6 +31,11 @@ test: setup-test web
 conformance: setup-test
 	tests/setup conformance
 	tests/conformance/run
+
+## make torture: kills, full and failing disks, losses of power at every step of a session and of an upgrade; 10,000 rounds
+## of two writers; readers during 5,000 edits (`make test` tries every step too, with fewer faults at each)
+torture: setup-test
+	MUTU_TORTURE=long cargo test --locked --test it torture:: -- --nocapture
 
 ## make bench: our figures beside the peers', written to tests/bench/RESULTS.md
 bench: build setup-test

@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
+    os::unix::process::ExitStatusExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     process::Command,
@@ -28,10 +29,19 @@ use super::{
 };
 
 /// A disk after a crash, and the last sequence number that was acknowledged before it (-1: not even the workspace).
-struct Wreck {
+pub(super) struct Wreck {
     image: Image,
-    acknowledged: i64,
-    what: String,
+    pub(super) acknowledged: i64,
+    pub(super) what: String,
+}
+
+impl Wreck {
+    /// Puts its files into a folder.
+    pub(super) fn lay_out(&self, folder: &Path) {
+        for (path, bytes) in &self.image {
+            std::fs::write(folder.join(path.file_name().unwrap()), bytes).unwrap();
+        }
+    }
 }
 
 /// Random enough (Numerical Recipes' LCG), and the same each time.
@@ -58,8 +68,7 @@ fn said(text: &str) -> Option<i64> {
 }
 
 /// Calls `wreck` with every disk that a crash at some step may leave.
-fn wrecks(calls: &[Call], wreck: &mut dyn FnMut(Wreck)) {
-    let mut disk = Disk::default();
+fn wrecks(calls: &[Call], mut disk: Disk, wreck: &mut dyn FnMut(Wreck)) {
     let mut acknowledged = -1;
     let mut seen = HashSet::new();
     let mut tell = |image: Image, acknowledged: i64, what: String| {
@@ -101,9 +110,7 @@ fn wrecks(calls: &[Call], wreck: &mut dyn FnMut(Wreck)) {
 /// Asserts that a wreck holds what was acknowledged and nothing in part, and that work goes on with it.
 fn check(wreck: &Wreck, states: &[State], folder: &Path, thoroughly: bool) {
     let what = &wreck.what;
-    for (path, bytes) in &wreck.image {
-        std::fs::write(folder.join(path.file_name().unwrap()), bytes).unwrap();
-    }
+    wreck.lay_out(folder);
     let file = workspace_in(folder);
     if !file.exists() {
         assert_eq!(wreck.acknowledged, -1, "{what}: the workspace is gone");
@@ -143,6 +150,8 @@ fn check(wreck: &Wreck, states: &[State], folder: &Path, thoroughly: bool) {
         assert_eq!(stored(&workspace).unwrap(), wanted, "{what}");
     }
     workspace.close().unwrap();
+    let verified = Reader::open(&file).unwrap().verify(&mut |_, _| ()).unwrap();
+    assert_eq!(verified.discrepancies, [], "{what}");
     assert_eq!(look_at(folder).len(), 1 + leftovers(folder), "{what}: something stays beside the workspace");
 }
 
@@ -168,6 +177,14 @@ fn a_kill_or_a_loss_of_power_at_any_step_keeps_what_was_acknowledged_and_nothing
     assert_eq!(last, Some(-(steps as i64)), "the library counts what it does not tell");
 
     let (_, states) = script();
+    let checked =
+        explore(&calls, Disk::default(), &|wreck, folder, thoroughly| check(wreck, &states, folder, thoroughly));
+    eprintln!("{steps} calls of the session changed the disk; {checked} different disks after a crash are sound");
+    assert!(steps > 400 && checked > steps, "{steps} steps, {checked} disks");
+}
+
+/// Checks every disk that a crash may leave, each in a folder of its own, two at a time; returns how many there are.
+pub(super) fn explore(calls: &[Call], disk: Disk, check: &(dyn Fn(&Wreck, &Path, bool) + Sync)) -> usize {
     let (sender, receiver) = mpsc::sync_channel::<Wreck>(16);
     let receiver = Mutex::new(receiver);
     let checked = AtomicUsize::new(0);
@@ -181,18 +198,42 @@ fn a_kill_or_a_loss_of_power_at_any_step_keeps_what_was_acknowledged_and_nothing
                     let number = checked.fetch_add(1, Ordering::Relaxed);
                     let folder = scratch();
                     let thoroughly = long() && number % 10 == 0 || number % 97 == 0;
-                    let sound = AssertUnwindSafe(|| check(&wreck, &states, folder.path(), thoroughly));
+                    let sound = AssertUnwindSafe(|| check(&wreck, folder.path(), thoroughly));
                     if catch_unwind(sound).is_err() {
                         failed.lock().unwrap().push(wreck.what);
                     }
                 }
             });
         }
-        wrecks(&calls, &mut |wreck| sender.send(wreck).unwrap());
+        wrecks(calls, disk, &mut |wreck| sender.send(wreck).unwrap());
         drop(sender);
     });
     let (checked, failed) = (checked.into_inner(), failed.into_inner().unwrap());
     assert!(failed.is_empty(), "{} of {checked} disks: {failed:#?}", failed.len());
-    eprintln!("{steps} calls of the session changed the disk; {checked} different disks after a crash are sound");
-    assert!(steps > 400 && checked > steps, "{steps} steps, {checked} disks");
+    checked
+}
+
+/// The session really killed: the process, and the files as the operating system keeps them.
+#[test]
+fn a_process_killed_at_a_step_leaves_what_the_trace_says() {
+    let (_, states) = script();
+    let (mut kills, mut number) = (0, 1);
+    loop {
+        for word in if long() { vec!["before", "after"] } else { vec![["before", "after"][kills % 2]] } {
+            let bench = Bench::new();
+            let output = bench.start("session", &format!("kill {word} {number}")).wait_with_output().unwrap();
+            if output.status.success() {
+                eprintln!("{kills} processes were killed, spread over the steps up to {number}");
+                assert!(kills > 10 && number > 400, "{kills} kills up to step {number}");
+                return;
+            }
+            assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
+            kills += 1;
+            let acks = String::from_utf8(output.stdout).unwrap();
+            let acknowledged = acks.lines().filter_map(said).last().unwrap_or(-1);
+            let what = format!("killed {word} step {number}");
+            check(&Wreck { image: Image::new(), acknowledged, what }, &states, &bench.folder, kills % 10 == 0);
+        }
+        number += if long() { 1 } else { 53 };
+    }
 }

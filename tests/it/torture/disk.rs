@@ -10,7 +10,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsStr,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -81,7 +81,7 @@ enum Unsafe {
 }
 
 /// The disk after some calls.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Disk {
     files: HashMap<u64, File>,
     names: BTreeMap<PathBuf, u64>,
@@ -89,6 +89,18 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// A folder as it is, all of it on the medium.
+    pub(super) fn of(folder: &Path) -> Self {
+        let mut disk = Self::default();
+        for (path, bytes) in look_at(folder) {
+            let inode = std::fs::metadata(&path).unwrap().ino();
+            disk.files.insert(inode, File { now: bytes.clone(), safe: bytes, since: vec![] });
+            disk.names.insert(path, inode);
+        }
+        disk.safe_names.clone_from(&disk.names);
+        disk
+    }
+
     /// Carries out a call.
     pub(super) fn apply(&mut self, call: &Call) {
         match call {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use mutu::{
     planner::{ErrorClass, Planner, PlannerError},
-    store::{StoreError, Workspace},
+    store::{Reader, StoreError, Workspace},
 };
 
 use super::{
     Bench, command, count, long,
-    session::{REOPENS_AFTER, State, script, shown, stored, take},
+    session::{State, Step, compact, script, shown, stored, take},
     workspace_in,
 };
 
@@ -67,16 +67,20 @@ impl Session<'_> {
         let (steps, states) = script();
         let mut planner = self.open(file);
         for (seq, step) in (1..).zip(&steps) {
-            if let Err(error) = take(&planner, seq, step, self.sources) {
+            if let Step::Compact { before } = step {
+                self.close(planner);
+                let done = compact(file, *before).unwrap_or_else(|error| {
+                    self.meet(&error);
+                    compact(file, *before).unwrap_or_else(|error| panic!("{}: again: {error}", self.what))
+                });
+                assert_eq!(done, seq, "{}", self.what);
+                planner = self.open(file);
+            } else if let Err(error) = take(&planner, seq, step, self.sources) {
                 self.meet(&error);
                 self.expect(&planner, &states[seq as usize - 1], "after a refusal");
                 take(&planner, seq, step, self.sources).unwrap_or_else(|error| panic!("{}: again: {error}", self.what));
             }
             self.expect(&planner, &states[seq as usize], "after a step");
-            if seq == REOPENS_AFTER {
-                self.close(planner);
-                planner = self.open(file);
-            }
         }
         self.close(planner);
         command(self.control, "off");
@@ -88,6 +92,8 @@ impl Session<'_> {
         let edits: Vec<i64> = workspace.history().edits_since(0).unwrap().iter().map(|edit| edit.seq).collect();
         assert_eq!(edits, (1..=steps.len() as i64).collect::<Vec<_>>(), "{}", self.what);
         workspace.close().unwrap();
+        let verified = Reader::open(file).unwrap().verify(&mut |_, _| ()).unwrap();
+        assert_eq!(verified.discrepancies, [], "{}", self.what);
     }
 
     fn open(&mut self, file: &Path) -> Planner {

@@ -10,6 +10,7 @@ mod disk;
 mod errors;
 mod readers;
 mod session;
+mod upgrade;
 mod writers;
 
 use std::{
@@ -130,6 +131,8 @@ fn child_role() {
     command(&control, &std::env::var("MUTU_TORTURE_COMMAND").unwrap());
     match role.as_str() {
         "session" => session::run(&workspace_in(&folder), &sources),
+        "upgrade" => upgrade::run(&workspace_in(&folder)),
+        "upgrades" => return upgrade::run_with_errors(&folder, &control),
         "open" => return writers::open(&workspace_in(&folder)),
         "errors" => return errors::run(&folder, &sources, &control),
         other => panic!("unknown role {other}"),

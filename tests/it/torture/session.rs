@@ -16,7 +16,7 @@ use mutu::{
         schema::LayerId,
     },
     ground::shape::Shape,
-    planner::{IfExists, ImportRequest, Planner, PlannerError},
+    planner::{IfExists, ImportRequest, Planner, PlannerError, Since},
     store::{StoreError, StoredRow},
 };
 
@@ -29,8 +29,16 @@ pub(super) type State = BTreeMap<String, BTreeMap<i64, (Feature, i64)>>;
 /// One step of the session; the n-th has sequence number n.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Import { layer: &'static str, how: IfExists, features: Vec<Feature> },
+    Import {
+        layer: &'static str,
+        how: IfExists,
+        features: Vec<Feature>,
+    },
     Edit(Edit),
+    /// Content before a number is dropped, with the workspace closed before and opened again after.
+    Compact {
+        before: i64,
+    },
 }
 
 /// A square of 0.001° that depends on the numbers alone.
@@ -114,12 +122,11 @@ pub(super) fn script() -> (Vec<Step>, Vec<State>) {
     script.edit(vec![(PARCELS, feature(7, 7))], &[(PARKS, 1)]);
     script.import(PARKS, IfExists::Replace, features(1..=5, 8));
     script.edit(vec![(PARKS, feature(3, 9)), (PARCELS, feature(42, 9))], &[(PARKS, 5)]);
-    script.edit(vec![(PARCELS, feature(50, 10))], &[(PARCELS, 41)]);
+    script.steps.push(Step::Compact { before: 8 });
+    script.states.push(script.states.last().unwrap().clone());
+    script.edit(vec![(PARCELS, feature(50, 11))], &[(PARCELS, 41)]);
     (script.steps, script.states)
 }
-
-/// After so many steps the session closes the workspace and opens it again.
-pub(super) const REOPENS_AFTER: i64 = 9;
 
 /// Takes one step; the files to import are written into `sources`.
 pub(super) fn take(planner: &Planner, seq: i64, step: &Step, sources: &Path) -> Result<(), PlannerError> {
@@ -136,8 +143,14 @@ pub(super) fn take(planner: &Planner, seq: i64, step: &Step, sources: &Path) -> 
             let report = planner.import(&request, &mut |_| ())?;
             assert_eq!(report.stored, features.len() as u64);
         }
+        Step::Compact { .. } => panic!("not through an open planner"),
     }
     Ok(())
+}
+
+/// Drops content before a number and returns the number of the entry that says so.
+pub(super) fn compact(file: &Path, before: i64) -> Result<i64, PlannerError> {
+    Ok(Planner::compact(file, Since::Seq(before), "王工")?.seq)
 }
 
 /// A GeoJSON file of some features.
@@ -176,13 +189,15 @@ pub(super) fn run(file: &Path, sources: &Path) {
     planner.load(&mut |_| ()).unwrap();
     say(0);
     for (seq, step) in (1..).zip(&steps) {
-        take(&planner, seq, step, sources).unwrap();
-        say(seq);
-        if seq == REOPENS_AFTER {
+        if let Step::Compact { before } = step {
             planner.close().unwrap();
+            assert_eq!(compact(file, *before).unwrap(), seq);
             planner = Planner::open(file).unwrap();
             planner.load(&mut |_| ()).unwrap();
+        } else {
+            take(&planner, seq, step, sources).unwrap();
         }
+        say(seq);
     }
     planner.close().unwrap();
 }
