@@ -197,7 +197,7 @@ pub(super) fn explore(calls: &[Call], disk: Disk, check: &(dyn Fn(&Wreck, &Path,
                     let Ok(wreck) = next else { break };
                     let number = checked.fetch_add(1, Ordering::Relaxed);
                     let folder = scratch();
-                    let thoroughly = long() && number % 10 == 0 || number % 97 == 0;
+                    let thoroughly = number.is_multiple_of(if long() { 10 } else { 97 });
                     let sound = AssertUnwindSafe(|| check(&wreck, folder.path(), thoroughly));
                     if catch_unwind(sound).is_err() {
                         failed.lock().unwrap().push(wreck.what);
@@ -230,7 +230,7 @@ fn a_process_killed_at_a_step_leaves_what_the_trace_says() {
             assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
             kills += 1;
             let acks = String::from_utf8(output.stdout).unwrap();
-            let acknowledged = acks.lines().filter_map(said).last().unwrap_or(-1);
+            let acknowledged = acks.lines().filter_map(said).next_back().unwrap_or(-1);
             let what = format!("killed {word} step {number}");
             check(&Wreck { image: Image::new(), acknowledged, what }, &states, &bench.folder, kills % 10 == 0);
         }

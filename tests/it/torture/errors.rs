@@ -10,7 +10,7 @@ use mutu::{
 
 use super::{
     Bench, command, count, long,
-    session::{State, Step, compact, script, shown, stored, take},
+    session::{State, Step, compact, script, shown, stored, take, tell},
     workspace_in,
 };
 
@@ -45,9 +45,9 @@ pub(super) fn run(folder: &Path, sources: &Path, control: &Path) {
         reached = reached.max(number);
         number += stride;
     }
-    println!(
-        "\nerrors: {sessions} sessions, a fault at one step of each up to step {reached}, {refused} times refused"
-    );
+    tell(&format!(
+        "errors: {sessions} sessions, a fault at one step of each up to step {reached}, {refused} times refused"
+    ));
     // A session with a fault at any step refuses something, unless what failed is tried again by itself or not needed.
     assert!(reached > 400 && refused > sessions / 2, "the faults do not arrive");
 }

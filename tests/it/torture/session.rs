@@ -176,9 +176,13 @@ fn source(folder: &Path, seq: i64, features: &[Feature]) -> PathBuf {
 
 /// Tells whoever watches that a sequence number is acknowledged.
 pub(super) fn say(seq: i64) {
+    tell(&format!("ack {seq}"));
+}
+
+/// Prints a line in one call, so that it cannot be torn.
+pub(super) fn tell(line: &str) {
     let mut out = std::io::stdout().lock();
-    // In one call, so that the words cannot be torn.
-    out.write_all(format!("\nack {seq}\n").as_bytes()).unwrap();
+    out.write_all(format!("\n{line}\n").as_bytes()).unwrap();
     out.flush().unwrap();
 }
 

@@ -13,7 +13,7 @@ use super::{
     crashes::{Wreck, explore},
     disk::{Disk, look_at, read_trace},
     long, scratch,
-    session::{State, say, stored},
+    session::{State, say, stored, tell},
     workspace_in,
 };
 
@@ -84,7 +84,9 @@ fn an_upgrade_cut_off_at_any_step_leaves_the_old_or_the_new_workspace_whole() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let calls = read_trace(&std::fs::read(&bench.trace).unwrap());
     let mut disk = before.clone();
-    calls.iter().for_each(|call| disk.apply(call));
+    for call in &calls {
+        disk.apply(call);
+    }
     assert!(disk.seen() == look_at(&bench.folder), "the library does not see every call");
     let held = held();
     let checked = explore(&calls, before, &|wreck: &Wreck, folder, _| {
@@ -126,7 +128,7 @@ pub(super) fn run_with_errors(folder: &Path, control: &Path) {
         }
         number += if long() { 1 } else { 4 };
     }
-    println!("\nupgrades: a fault at steps up to {number}, {refused} refused");
+    tell(&format!("upgrades: a fault at steps up to {number}, {refused} refused"));
     assert!(number > 60 && refused > 10);
 }
 

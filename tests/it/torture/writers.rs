@@ -15,9 +15,11 @@ use mutu::{
     store::{StoreError, Workspace},
 };
 
+use crate::http::Own;
+
 use super::{
     Bench, long, scratch,
-    session::{PARCELS, feature, script, take},
+    session::{PARCELS, feature, script, take, tell},
     workspace_in,
 };
 
@@ -108,6 +110,44 @@ fn of_two_writers_on_one_parcel_exactly_one_wins_each_round() {
 }
 
 #[test]
+fn of_two_clients_that_change_one_parcel_exactly_one_wins_and_the_other_is_told_how_it_stands() {
+    const ITEM: &str = "/collections/parcels/items/3";
+    let rounds = if long() { 10_000 } else { 150 };
+    let own = Own::new();
+    let seq = own.planner.read().seq();
+    let begin = own.get(ITEM).header("etag").to_owned();
+    let round_of = |who: usize, round: usize, etag: &str| {
+        let body = serde_json::json!({ "properties": { "note": format!("{round}-{who}") } }).to_string();
+        own.send("PATCH", ITEM, &[("content-type", "application/merge-patch+json"), ("if-match", etag)], &body)
+    };
+    let mut etag = begin;
+    let mut first_won = 0;
+    for round in 0..rounds {
+        let start = Barrier::new(2);
+        let answers = std::thread::scope(|scope| {
+            let write = |who| {
+                start.wait();
+                round_of(who, round, &etag)
+            };
+            let other = scope.spawn(|| write(1));
+            [write(0), other.join().unwrap()]
+        });
+        let winner = usize::from(answers[0].status != 200);
+        let (won, lost) = (&answers[winner], &answers[1 - winner]);
+        assert_eq!((won.status.as_u16(), lost.status.as_u16()), (200, 412), "{}\n{}", won.text(), lost.text());
+        let told = lost.json();
+        assert_eq!((told["etag"].as_str(), &told["current"]), (Some(won.header("etag")), &won.json()));
+        assert_eq!(told["current"]["properties"]["note"], format!("{round}-{winner}"));
+        assert_ne!(won.header("etag"), etag);
+        won.header("etag").clone_into(&mut etag);
+        first_won += usize::from(winner == 0);
+    }
+    assert_eq!(own.planner.read().seq(), seq + rounds as i64, "a number for each round and no more");
+    eprintln!("{rounds} rounds of two clients, of which the first won {first_won}");
+    assert!(first_won > 0 && first_won < rounds, "one client always wins: they do not meet");
+}
+
+#[test]
 fn a_second_process_is_told_who_has_the_workspace() {
     let bench = Bench::new();
     let planner = Planner::open_or_create(&bench.workspace()).unwrap();
@@ -125,12 +165,12 @@ fn a_second_process_is_told_who_has_the_workspace() {
 pub(super) fn open(file: &Path) {
     match Planner::open(file) {
         Ok(planner) => {
-            println!("\nopened");
+            tell("opened");
             planner.close().unwrap();
         }
         Err(error) => {
             assert!(matches!(&error, PlannerError::Store(StoreError::Locked { .. })), "{error:?}");
-            println!("\n{error}");
+            tell(&error.to_string());
         }
     }
 }
