@@ -10,7 +10,7 @@ use mutu::{
 
 use super::{
     Bench, command, count, long,
-    session::{State, Step, compact, script, shown, stored, take, tell},
+    session::{State, Step, script, shown, stored, take, tell},
     workspace_in,
 };
 
@@ -67,20 +67,16 @@ impl Session<'_> {
         let (steps, states) = script();
         let mut planner = self.open(file);
         for (seq, step) in (1..).zip(&steps) {
-            if let Step::Compact { before } = step {
-                self.close(planner);
-                let done = compact(file, *before).unwrap_or_else(|error| {
-                    self.meet(&error);
-                    compact(file, *before).unwrap_or_else(|error| panic!("{}: again: {error}", self.what))
-                });
-                assert_eq!(done, seq, "{}", self.what);
-                planner = self.open(file);
-            } else if let Err(error) = take(&planner, seq, step, self.sources) {
+            if let Err(error) = take(&planner, seq, step, self.sources) {
                 self.meet(&error);
                 self.expect(&planner, &states[seq as usize - 1], "after a refusal");
                 take(&planner, seq, step, self.sources).unwrap_or_else(|error| panic!("{}: again: {error}", self.what));
             }
             self.expect(&planner, &states[seq as usize], "after a step");
+            if matches!(step, Step::Compact { .. }) {
+                self.close(planner);
+                planner = self.open(file);
+            }
         }
         self.close(planner);
         command(self.control, "off");

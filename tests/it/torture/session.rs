@@ -35,7 +35,7 @@ pub(super) enum Step {
         features: Vec<Feature>,
     },
     Edit(Edit),
-    /// Content before a number is dropped, with the workspace closed before and opened again after.
+    /// Content before a number is dropped; the session closes the workspace afterwards and opens it again.
     Compact {
         before: i64,
     },
@@ -143,14 +143,9 @@ pub(super) fn take(planner: &Planner, seq: i64, step: &Step, sources: &Path) -> 
             let report = planner.import(&request, &mut |_| ())?;
             assert_eq!(report.stored, features.len() as u64);
         }
-        Step::Compact { .. } => panic!("not through an open planner"),
+        Step::Compact { before } => assert_eq!(planner.compact(Since::Seq(*before), "王工")?.seq, seq),
     }
     Ok(())
-}
-
-/// Drops content before a number and returns the number of the entry that says so.
-pub(super) fn compact(file: &Path, before: i64) -> Result<i64, PlannerError> {
-    Ok(Planner::compact(file, Since::Seq(before), "王工")?.seq)
 }
 
 /// A GeoJSON file of some features.
@@ -193,15 +188,13 @@ pub(super) fn run(file: &Path, sources: &Path) {
     planner.load(&mut |_| ()).unwrap();
     say(0);
     for (seq, step) in (1..).zip(&steps) {
-        if let Step::Compact { before } = step {
+        take(&planner, seq, step, sources).unwrap();
+        say(seq);
+        if matches!(step, Step::Compact { .. }) {
             planner.close().unwrap();
-            assert_eq!(compact(file, *before).unwrap(), seq);
             planner = Planner::open(file).unwrap();
             planner.load(&mut |_| ()).unwrap();
-        } else {
-            take(&planner, seq, step, sources).unwrap();
         }
-        say(seq);
     }
     planner.close().unwrap();
 }

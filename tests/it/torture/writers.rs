@@ -124,11 +124,11 @@ fn of_two_clients_that_change_one_parcel_exactly_one_wins_and_the_other_is_told_
     let mut first_won = 0;
     for round in 0..rounds {
         let start = Barrier::new(2);
+        let write = |who| {
+            start.wait();
+            round_of(who, round, &etag)
+        };
         let answers = std::thread::scope(|scope| {
-            let write = |who| {
-                start.wait();
-                round_of(who, round, &etag)
-            };
             let other = scope.spawn(|| write(1));
             [write(0), other.join().unwrap()]
         });
