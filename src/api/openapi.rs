@@ -457,7 +457,6 @@ fn schemas() -> Value {
                 "etag": { "type": "string", "nullable": true }, "current": { "type": "object", "nullable": true },
             },
         },
-        },
     });
     if let (Some(all), Value::Object(changes)) = (all.as_object_mut(), change_schemas()) {
         all.extend(changes);
