@@ -29,7 +29,12 @@ pub(super) async fn list_targets(State(state): State<AppState>, asked: Asked) ->
     if *wanted == HTML {
         return Ok(html::targets_page(&View::new(&state, &asked, &query, lang), &catalog, &targets, OFFERED));
     }
-    wanted.json(&json!({ "targets": targets, "asOf": as_of_text(&catalog) }))
+    let mut document = json!({ "targets": targets });
+    if catalog.as_of().is_some() {
+        // The present has no time in it: a client that holds it is told so.
+        document["asOf"] = as_of_text(&catalog).into();
+    }
+    wanted.json(&document)
 }
 
 /// `GET /facts`.
