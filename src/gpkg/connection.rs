@@ -145,6 +145,8 @@ fn prepared(conn: Connection) -> rusqlite::Result<Connection> {
     conn.busy_timeout(PATIENCE)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A column that another program renamed must be an error, not a text with its name in it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_ROW)?;
     conn.set_prepared_statement_cache_capacity(64);
     add_trigger_functions(&conn)?;

@@ -11,6 +11,7 @@ pub mod cell;
 pub mod connection;
 pub mod foreign;
 mod rtree;
+pub mod shadow;
 pub mod srs;
 pub mod table;
 

@@ -348,9 +348,15 @@ impl Table {
         quote(&self.name)
     }
 
-    fn column_list(&self) -> Result<Vec<String>, GpkgError> {
+    /// The names of all columns, in the order of [`Self::select_sql`].
+    #[must_use]
+    pub fn column_names(&self) -> Vec<&str> {
         let names = std::iter::once(&self.key).chain(&self.geometry).chain(self.columns.iter().map(|(name, _)| name));
-        names.map(|name| quote(name)).collect()
+        names.map(String::as_str).collect()
+    }
+
+    pub(super) fn column_list(&self) -> Result<Vec<String>, GpkgError> {
+        self.column_names().into_iter().map(quote).collect()
     }
 }
 
