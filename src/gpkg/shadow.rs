@@ -235,8 +235,17 @@ impl Shadow<'_> {
     pub fn put_back(&self, conn: &Connection, id: i64) -> Result<(), GpkgError> {
         let (table, key, name) = (self.table.quoted()?, quote(&self.table.key)?, quote(&self.name())?);
         let columns = self.table.column_list()?.join(", ");
-        conn.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([id])?;
-        conn.prepare_cached(&format!("INSERT INTO {table} ({columns}) {}", self.image_sql()?))?.execute([id])?;
+        let image = self.image_sql()?;
+        let is_new = conn.prepare_cached(&image)?.query_row([id], |_| Ok(())).optional()?.is_none();
+        if is_new {
+            conn.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([id])?;
+        } else {
+            // Columns that somebody added keep their values.
+            let update = format!("UPDATE {table} SET ({columns}) = ({image}) WHERE {key} = ?1");
+            if conn.prepare_cached(&update)?.execute([id])? == 0 {
+                conn.prepare_cached(&format!("INSERT INTO {table} ({columns}) {image}"))?.execute([id])?;
+            }
+        }
         self.forget(conn, id, &name)
     }
 

@@ -162,6 +162,9 @@ fn class_of_store(error: &StoreError) -> ErrorClass {
         | StoreError::ReadOnly { .. }
         | StoreError::Exists { .. }
         | StoreError::Conflict { .. }
+        | StoreError::Pending { .. }
+        | StoreError::ChangedAgain { .. }
+        | StoreError::Tampered { .. }
         | StoreError::LayerExists { .. }
         | StoreError::DuplicateId { .. } => ErrorClass::Conflict,
         StoreError::UnknownLayer { .. } | StoreError::NotKept { .. } => ErrorClass::NotFound,

@@ -70,7 +70,11 @@ impl Checking<'_> {
         if !is_plain_table(self.conn, &table.name)? {
             return Ok(vec!["its table is missing".to_owned()]);
         }
-        let mut whats = Vec::new();
+        let faults = table.shadow().faults(self.conn)?;
+        let mut whats: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        if !faults.iter().all(crate::gpkg::shadow::TableFault::is_bearable) {
+            return Ok(whats);
+        }
         let listed = "SELECT 1 FROM gpkg_contents WHERE table_name = ?1";
         if self.conn.query_row(listed, [&table.name], |_| Ok(())).optional()?.is_none() {
             whats.push("gpkg_contents does not list it".to_owned());

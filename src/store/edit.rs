@@ -6,9 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     chain::{self, Hash, Head, Kind},
+    checkout::{self, Brought},
     error::StoreError,
     import::{CACHE_OTHERWISE, CACHE_WHILE_IMPORTING, admit, bind_row, moment, named},
-    own, record, scan,
+    outside, own, record, scan,
     workspace::{StoredLayer, Workspace, find, last_seq},
 };
 use crate::{
@@ -48,11 +49,31 @@ impl Workspace {
         self.commit_as(Kind::Edit, edit, at)
     }
 
-    /// As [`Workspace::commit`], and says in the record how the edit came about.
+    /// As [`Workspace::commit`], and says in the record how the edit came about. [`Kind::Outside`] takes in what another
+    /// program did: each change must be what the table holds.
     ///
     /// # Errors
-    /// As [`Workspace::commit`].
+    /// As [`Workspace::commit`], and [`StoreError::Pending`] where another program changed one of the features,
+    /// [`StoreError::ChangedAgain`] where it changed one again, [`StoreError::Tampered`].
     pub fn commit_as(&mut self, kind: Kind, edit: &Edit, at: i64) -> Result<Receipt, StoreError> {
+        self.commit_with(kind, edit, at, None)
+    }
+
+    /// Commits what a check-out brings back, and notes what became of its new features.
+    ///
+    /// # Errors
+    /// As [`Workspace::commit_as`].
+    pub fn commit_merge(&mut self, edit: &Edit, at: i64, brought: &Brought) -> Result<Receipt, StoreError> {
+        self.commit_with(Kind::Merge, edit, at, Some(brought))
+    }
+
+    fn commit_with(
+        &mut self,
+        kind: Kind,
+        edit: &Edit,
+        at: i64,
+        brought: Option<&Brought>,
+    ) -> Result<Receipt, StoreError> {
         let Some(first) = edit.changes.first() else {
             return Err(StoreError::Io {
                 what: "an edit without changes".to_owned(),
@@ -68,7 +89,13 @@ impl Workspace {
         if many {
             self.conn.pragma_update(None, "cache_size", CACHE_WHILE_IMPORTING)?;
         }
-        let written = own::transaction(&self.conn, |conn| write(conn, &self.layers, edit, head));
+        let Self { conn, layers, sound_at, .. } = self;
+        let written = own::transaction(conn, |conn| {
+            outside::check_schema(conn, (layers, sound_at), edit.changes.iter().map(|change| target(change).0))?;
+            let hash = write(conn, layers, (edit, kind), head)?;
+            brought.map_or(Ok(()), |brought| checkout::note_brought(conn, brought, seq))?;
+            Ok(hash)
+        });
         if many {
             let _ = self.conn.pragma_update(None, "cache_size", CACHE_OTHERWISE);
             let _ = self.conn.release_memory();
@@ -85,7 +112,9 @@ impl Workspace {
     pub fn version(&self, layer: &str, id: i64) -> Result<Option<i64>, StoreError> {
         let stored = find(&self.layers, layer)?;
         let table = Table::of(&stored.layer);
-        let sql = format!("SELECT 1 FROM {} WHERE {} = ?1", table.quoted()?, quote(&table.key)?);
+        let held = table.shadow().holds(&self.conn, id)?;
+        let plain = format!("SELECT 1 FROM {} WHERE {} = ?1", table.quoted()?, quote(&table.key)?);
+        let sql = if held { table.shadow().image_sql()? } else { plain };
         let exists = self.conn.prepare_cached(&sql)?.query_row([id], |_| Ok(())).optional()?.is_some();
         exists.then(|| version(&self.conn, stored, id)).transpose()
     }
@@ -107,7 +136,7 @@ impl Workspace {
 pub(super) fn write(
     conn: &Connection,
     layers: &[StoredLayer],
-    edit: &Edit,
+    (edit, kind): (&Edit, Kind),
     head: Head<'_>,
 ) -> Result<Hash, StoreError> {
     let mut works: HashMap<&str, Work<'_>> = HashMap::new();
@@ -122,9 +151,11 @@ pub(super) fn write(
                 free.insert(Work::new(conn, find(layers, layer.as_str())?)?)
             }
         };
-        let before = work.expected(id, change)?;
+        let held = work.pending && work.table.shadow().holds(conn, id)?;
+        let stands = outside::stands(conn, &work.table, (kind, held), change)?;
+        let before = work.expected(id, change, held)?;
         let after = match change {
-            Change::Put { feature, .. } => Some(work.put(feature, before.is_some())?),
+            Change::Put { feature, .. } => Some(work.put(feature, stands.unwrap_or(before.is_some()))?),
             Change::Delete { .. } => work.delete(id)?,
         };
         insert.execute(params![head.seq, ordinal as i64, layer.as_str(), id, before, after])?;
@@ -173,9 +204,11 @@ struct Work<'a> {
     delete: String,
     /// As `update`, but for the geometry; none where there is no geometry column, or no other.
     update_values: Option<String>,
+    /// Whether another program changed rows of the layer, and that waits.
+    pending: bool,
     seen: HashSet<i64>,
-    /// The geometry of the row that is being changed, as it lies in the table.
-    geometry: Option<Vec<u8>>,
+    /// The geometry of the row that is being changed, or none, as it lies in the table; none where that is not known.
+    geometry: Option<Option<Vec<u8>>>,
     grown: Option<Bounds>,
     kinds: Kinds,
 }
@@ -192,6 +225,7 @@ impl<'a> Work<'a> {
             update: table.update_sql()?,
             delete: format!("DELETE FROM {name} WHERE {key} = ?1"),
             update_values: without_geometry(&table).map(|table| table.update_sql()).transpose()?,
+            pending: table.shadow().is_pending(conn)?,
             table,
             seen: HashSet::new(),
             geometry: None,
@@ -201,7 +235,8 @@ impl<'a> Work<'a> {
     }
 
     /// The record of the feature before the change, where it is in the version that the change expects.
-    fn expected(&mut self, id: i64, change: &Change) -> Result<Option<Vec<u8>>, StoreError> {
+    /// `held`: another program changed it, and what is recorded stands in the table's shadow.
+    fn expected(&mut self, id: i64, change: &Change, held: bool) -> Result<Option<Vec<u8>>, StoreError> {
         let expected = match change {
             Change::Put { expects, .. } => *expects,
             Change::Delete { expects, .. } => Some(*expects),
@@ -211,16 +246,22 @@ impl<'a> Work<'a> {
             let what = format!("the edit changes feature {id} twice: put the two changes into one");
             return Err(StoreError::Refused { layer: layer.clone(), what });
         }
-        let mut statement = self.conn.prepare_cached(&self.select)?;
+        let image = held.then(|| self.table.shadow().image_sql()).transpose()?;
+        let mut statement = self.conn.prepare_cached(image.as_deref().unwrap_or(&self.select))?;
         let mut rows = statement.query([id])?;
         self.geometry = None;
         let before = rows.next()?.map(|row| {
-            if self.table.geometry.is_some() {
-                self.geometry = row.get_ref(1)?.as_blob_or_null().ok().flatten().map(<[u8]>::to_vec);
+            // What stands in the shadow is not what lies in the table.
+            if self.table.geometry.is_some() && !held {
+                self.geometry = Some(row.get_ref(1)?.as_blob_or_null().ok().flatten().map(<[u8]>::to_vec));
             }
             scan::StoredRow::new(&self.table, row).to_record()
         });
         let before = before.transpose()?;
+        drop(rows);
+        if held {
+            self.table.shadow().settle(self.conn, id)?;
+        }
         let found = before.is_some().then(|| version(self.conn, self.stored, id)).transpose()?;
         if found == expected {
             return Ok(before);
@@ -241,7 +282,7 @@ impl<'a> Work<'a> {
         let mut geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
         let mut sql = if exists { &self.update } else { &self.insert };
         // A geometry that stays as it lies there, to the byte, is not written: the R-tree has nothing to do then.
-        if let Some(update) = self.update_values.as_ref().filter(|_| exists && self.geometry.as_deref() == geometry.1) {
+        if let Some(update) = self.update_values.as_ref().filter(|_| exists && self.is_unmoved(geometry.1)) {
             (sql, geometry.0) = (update, false);
         }
         let mut statement = self.conn.prepare_cached(sql)?;
@@ -250,6 +291,11 @@ impl<'a> Work<'a> {
         bind_row(&mut statement, before, geometry, &values, |_| ())?;
         statement.raw_execute().map_err(|error| named(error, &self.stored.layer, feature.id))?;
         Ok(record_of(feature))
+    }
+
+    /// Whether the row that is being changed has a geometry, or none, already.
+    fn is_unmoved(&self, geometry: Option<&[u8]>) -> bool {
+        self.geometry.as_ref().is_some_and(|held| held.as_deref() == geometry)
     }
 
     fn delete(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     domain::layer::Layer,
-    gpkg::table::{Table, quote},
+    gpkg::{
+        shadow::TableFault,
+        table::{Table, quote},
+    },
 };
 
 /// Rows that an import added to those that a layer had.
@@ -164,9 +167,20 @@ pub(super) fn begin(conn: &Connection, layer: &str, definition: &str, seq: i64) 
     Ok(())
 }
 
+fn not_kept(conn: &Connection, layer: &str, from: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE mutu_era SET table_name = NULL WHERE layer = ?1 AND from_seq = ?2";
+    conn.execute(sql, params![layer, from])?;
+    Ok(())
+}
+
 /// Moves the rows of a layer's present era out of the way: its table gets another name and is data to nobody.
 pub(super) fn retire(conn: &Connection, table: &Table, from: i64) -> Result<(), StoreError> {
+    let faults = table.shadow().faults(conn)?;
     own::table_retires(conn, table)?;
+    if faults.contains(&TableFault::Missing) {
+        table.forget(conn)?;
+        return not_kept(conn, &table.name, from);
+    }
     let past = past_table(&table.name, from);
     let sql = "SELECT type, name FROM sqlite_schema WHERE tbl_name = ?1 AND type IN ('index', 'trigger') \
                AND sql IS NOT NULL";
@@ -184,6 +198,10 @@ pub(super) fn retire(conn: &Connection, table: &Table, from: i64) -> Result<(), 
         quote(&past)?
     ))?;
     tables::hide(conn, &past)?;
+    if !faults.iter().all(TableFault::is_bearable) {
+        // What another program put in the table's place is no state that the record knows.
+        return not_kept(conn, &table.name, from);
+    }
     conn.execute(
         "UPDATE mutu_era SET table_name = ?3 WHERE layer = ?1 AND from_seq = ?2",
         params![table.name, from, past],

@@ -83,6 +83,35 @@ pub enum StoreError {
         /// The version in the workspace; `None`: no such feature.
         found: Option<i64>,
     },
+    /// Another program changed the feature, and nobody has taken that in or refused it.
+    #[error(
+        "feature {id} of {layer} was changed by another program, and that change waits: take it in or refuse it first \
+         (mutu outside show); nothing was changed"
+    )]
+    Pending {
+        /// The layer.
+        layer: LayerId,
+        /// The feature.
+        id: i64,
+    },
+    /// Another program changed the feature again while its change was taken in.
+    #[error(
+        "feature {id} of {layer} was changed again by another program meanwhile: look at it again; nothing was changed"
+    )]
+    ChangedAgain {
+        /// The layer.
+        layer: LayerId,
+        /// The feature.
+        id: i64,
+    },
+    /// Another program changed a layer's table as such, so that its rows cannot be trusted.
+    #[error("layer {layer}: {what}; nothing was changed")]
+    Tampered {
+        /// The layer.
+        layer: LayerId,
+        /// What was done, and what to do.
+        what: String,
+    },
     /// The workspace has no such layer.
     #[error("the workspace has no layer {layer}")]
     UnknownLayer {

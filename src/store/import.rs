@@ -87,6 +87,7 @@ impl Workspace {
     /// [`StoreError::DiskFull`], [`StoreError::Io`].
     pub fn begin_import(&mut self, layer: &Layer, how: How, note: Note<'_>) -> Result<Import<'_>, StoreError> {
         self.check_target(layer, how)?;
+        self.check_outside(layer, how)?;
         let at = moment(layer, note.at)?;
         let Self { conn, layers, sidecar, .. } = self;
         let conn: &Connection = conn;
@@ -118,6 +119,21 @@ impl Workspace {
         };
         import.begin()?;
         Ok(import)
+    }
+
+    /// Changes of other programs must not be lost by a replacement, nor rows added to a table that is not ours.
+    fn check_outside(&self, layer: &Layer, how: How) -> Result<(), StoreError> {
+        let Some(there) = self.layers.iter().find(|there| there.layer.id == layer.id) else { return Ok(()) };
+        let table = Table::of(&there.layer);
+        if how == How::Append {
+            return super::outside::stop_at_faults(&self.conn, &there.layer);
+        }
+        match table.shadow().ids(&self.conn)?.first() {
+            Some((id, _)) if table.shadow().faults(&self.conn)?.iter().all(|fault| fault.is_bearable()) => {
+                Err(StoreError::Pending { layer: layer.id.clone(), id: *id })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_target(&self, layer: &Layer, how: How) -> Result<(), StoreError> {
@@ -272,6 +288,7 @@ impl Import<'_> {
                 self.floor = scan::largest_id(self.conn, old)?;
                 self.last_id = self.floor;
                 Table::of(&old.layer).drop_triggers(self.conn)?;
+                Table::of(&old.layer).shadow().disarm(self.conn)?;
             }
             _ => {}
         }
@@ -318,6 +335,7 @@ impl Import<'_> {
     fn extend_table(&mut self) -> Result<(), StoreError> {
         self.table.add_to_index(self.conn, &self.boxes)?;
         self.table.create_triggers(self.conn)?;
+        own::table_made(self.conn, &self.table)?;
         self.table.widen(self.conn, self.kinds)?;
         Ok(self.table.note_change(self.conn, &self.at, self.extent)?)
     }

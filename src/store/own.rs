@@ -36,13 +36,11 @@ pub(super) fn transaction<T>(
 }
 
 /// Called within the transaction after the table of a layer was made, with its R-tree and the standard's triggers.
-#[expect(clippy::unnecessary_wraps, reason = "what watches a table may fail to be made")]
-pub(super) fn table_made(_conn: &Connection, _table: &Table) -> Result<(), StoreError> {
-    Ok(())
+pub(super) fn table_made(conn: &Connection, table: &Table) -> Result<(), StoreError> {
+    Ok(table.shadow().arm(conn)?)
 }
 
 /// Called within the transaction before the table of a layer becomes one of the past. All its triggers are gone then.
-#[expect(clippy::unnecessary_wraps, reason = "what watches a table may fail to be removed")]
-pub(super) fn table_retires(_conn: &Connection, _table: &Table) -> Result<(), StoreError> {
-    Ok(())
+pub(super) fn table_retires(conn: &Connection, table: &Table) -> Result<(), StoreError> {
+    Ok(table.shadow().remove(conn)?)
 }

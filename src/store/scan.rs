@@ -124,9 +124,18 @@ pub(super) fn fid_range(conn: &Connection, layer: &StoredLayer) -> Result<Option
     let table = Table::of(&layer.layer);
     let (key, name) = (quote(&table.key)?, table.quoted()?);
     // Two scalar queries: each is answered from one end of the tree, both together from all of it.
-    let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
-    let (min, max): (Option<i64>, Option<i64>) = conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(min.zip(max))
+    let ends = |key: &str, name: &str| -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})");
+        let (min, max): (Option<i64>, Option<i64>) = conn.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(min.zip(max))
+    };
+    let range = ends(&key, &name)?;
+    if !table.shadow().is_pending(conn)? {
+        return Ok(range);
+    }
+    // Rows that another program deleted are still recorded; ids that it gave are taken.
+    let before = ends("id", &quote(&table.shadow().name())?)?;
+    Ok(range.into_iter().chain(before).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
 }
 
 /// The largest id that a feature of a layer's present era ever had; 0 where it never had one.
@@ -251,7 +260,12 @@ pub(super) fn rows(
     visit: &mut Visit<'_>,
 ) -> Result<(), StoreError> {
     let key = quote(&table.key)?;
-    let sql = format!("{} WHERE {key} BETWEEN ?1 AND ?2 ORDER BY {key}", table.select_sql()?);
+    let sql = if table.shadow().is_pending(conn)? {
+        // What other programs changed is read as it is recorded.
+        table.shadow().recorded_sql()?
+    } else {
+        format!("{} WHERE {key} BETWEEN ?1 AND ?2 ORDER BY {key}", table.select_sql()?)
+    };
     let mut statement = conn.prepare(&sql)?;
     let mut rows = statement.query(range.unwrap_or((i64::MIN, i64::MAX)))?;
     while let Some(row) = rows.next()? {

@@ -14,7 +14,7 @@ pub(super) const FORMAT: i64 = 2;
 pub(super) const OLDEST: i64 = 1;
 
 /// The key in `mutu_workspace` that stands while we write ourselves.
-pub(super) const WRITING: &str = "writing";
+pub(super) const WRITING: &str = crate::gpkg::shadow::WRITING;
 
 /// `mutu_edit` is a plain attributes table, so that people can read the history in QGIS; the others are named in
 /// `gpkg_extensions`, so that no program takes them for data.

@@ -30,6 +30,8 @@ pub struct Workspace {
     pub(super) conn: Connection,
     pub(super) layers: Arc<Vec<StoredLayer>>,
     pub(super) sidecar: Sidecar,
+    /// The version of the schema in which no table was found tampered with.
+    pub(super) sound_at: Option<i64>,
     path: PathBuf,
     recovered: Option<Recovery>,
     upgraded: Option<Upgrade>,
@@ -107,7 +109,9 @@ impl Workspace {
         conn.pragma_update(None, "cache_size", -32_768)?;
         let upgraded = upgraded.map(|copy| upgrade::upgrade(&conn, copy)).transpose()?;
         let layers = Arc::new(read_layers(&conn)?);
-        let mut workspace = Self { conn, layers, sidecar, path: path.to_owned(), recovered: None, upgraded };
+        let mut workspace =
+            Self { conn, layers, sidecar, path: path.to_owned(), recovered: None, upgraded, sound_at: None };
+        workspace.arm()?;
         workspace.recovered = leftover.map(|left| workspace.recovery(&left)).transpose()?;
         Ok(workspace)
     }

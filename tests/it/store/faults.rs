@@ -89,7 +89,12 @@ fn damage_is_found_and_named() {
     import(&mut workspace, &layer("地块"), 500);
     workspace.close().unwrap();
 
-    let spoil = |sql: &str| connection::open(&place.path).unwrap().execute_batch(sql).unwrap();
+    // Behind the back of what watches for other programs.
+    let spoil = |sql: &str| {
+        let aside = "INSERT INTO mutu_workspace VALUES ('writing', '')";
+        let back = "DELETE FROM mutu_workspace WHERE key = 'writing'";
+        connection::open(&place.path).unwrap().execute_batch(&format!("{aside}; {sql}; {back}")).unwrap();
+    };
     spoil("UPDATE 地块 SET 容积率 = '很高' WHERE fid = 77");
     let workspace = Workspace::open(&place.path).unwrap();
     let error = workspace.scan("地块", None, &mut |row| row.to_feature().map(|_| ())).unwrap_err();

@@ -4,7 +4,7 @@ use geo::Coord;
 use mutu::{
     domain::{edit::Change, layer::GeometryClass},
     ground::shape::Bounds,
-    store::{How, Workspace},
+    store::{After, How, OutsideRow, Workspace},
 };
 
 use super::{AT, Place, edit, feature, features, id, import, integrity, layer, note, put, put_change, run, square};
@@ -116,7 +116,7 @@ fn gdal_finds_by_the_r_tree_what_a_walk_over_all_features_finds() {
 }
 
 #[test]
-fn an_edit_by_gdal_keeps_the_workspace_sound_and_is_seen_at_the_next_opening() {
+fn an_edit_by_gdal_keeps_the_workspace_sound_and_waits_to_be_taken_in() {
     let place = Place::new();
     let mut workspace = Workspace::create(&place.path).unwrap();
     import(&mut workspace, &layer("地块"), 10);
@@ -135,10 +135,18 @@ fn an_edit_by_gdal_keeps_the_workspace_sound_and_is_seen_at_the_next_opening() {
     );
     let workspace = Workspace::open(&place.path).unwrap();
     assert_eq!(workspace.check().unwrap(), []);
-    let all = features(&workspace, "地块");
-    assert_eq!(all.len(), 9);
-    assert_eq!((all[3].id, &all[3].shape), (5, &all[7].shape));
-    assert_eq!(all[3].values[3], mutu::domain::feature::Value::Real(2.5));
+    // What is read is what is recorded, until somebody decides.
+    assert_eq!(features(&workspace, "地块"), (1..=10).map(feature).collect::<Vec<_>>());
+    let waiting = workspace.reader().unwrap().outside().unwrap();
+    assert_eq!(waiting.len(), 1);
+    let mut changed = feature(5);
+    changed.shape = feature(9).shape;
+    changed.values[3] = mutu::domain::feature::Value::Real(2.5);
+    let wanted = [
+        OutsideRow { id: 4, before: Some(feature(4)), after: After::Gone },
+        OutsideRow { id: 5, before: Some(feature(5)), after: After::Feature(changed) },
+    ];
+    assert_eq!((waiting[0].rows.as_slice(), waiting[0].faults.as_slice()), (&wanted[..], &[][..]));
 }
 
 #[test]
