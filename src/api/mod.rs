@@ -24,6 +24,7 @@ mod negotiate;
 mod ogc;
 mod openapi;
 mod openapi_writing;
+mod outside;
 mod picture;
 mod protocol;
 mod query;
@@ -180,6 +181,7 @@ pub fn router(state: AppState) -> Router {
         .route("/changes/{seq}/undo", post(restoring::undo_change))
         .route("/collections/{layer}/restore", post(restoring::restore_layer))
         .route("/collections/{layer}/difference", get(difference::read_difference))
+        .route("/outside", get(outside::read_outside).post(outside::decide_outside))
         .route("/targets", get(knowledge::list_targets))
         .route("/facts", get(knowledge::list_facts))
         .route("/health/live", get(health::read_live))

@@ -14,7 +14,8 @@ use super::{Failure, Outcome, WorkspaceArgument, history_past::picture, output, 
 #[command(after_help = "Examples:\n  mutu export --layer parcels --out parcels.geojson\n  \
                         mutu export --layer parcels --out parcels.zip --crs EPSG:4526 --encoding GBK\n  \
                         mutu export --layer parcels --out done.csv --filter \"status = '完成处置'\"\n  \
-                        mutu export --layer parcels --out before.gpkg --as-of 2026-03-31")]
+                        mutu export --layer parcels --out before.gpkg --as-of 2026-03-31\n  \
+                        mutu export --layer parcels --filter \"town = '共和镇'\" --checkout --out field.gpkg")]
 pub(super) struct Export {
     #[command(flatten)]
     workspace: WorkspaceArgument,
@@ -45,6 +46,9 @@ pub(super) struct Export {
     /// Add the derived areas as columns
     #[arg(long)]
     with_areas: bool,
+    /// A GeoPackage to be edited elsewhere (in the field, in QGIS) and brought back with `mutu import --merge`
+    #[arg(long, conflicts_with_all = ["crs", "with_areas", "encoding", "force", "as_of"])]
+    checkout: bool,
     /// Overwrite the file where it exists
     #[arg(long)]
     force: bool,
@@ -62,22 +66,22 @@ impl Export {
         let planner = Planner::open_to_read(&self.workspace.workspace)?;
         let bar = Bar::new();
         planner.load(&mut |progress| bar.tell(progress))?;
+        super::outside::tell_left_out(&planner);
         let catalog = picture(&planner, self.as_of.as_deref())?;
-        let written = planner.export_at(
-            &catalog,
-            &ExportRequest {
-                layer: self.layer.clone(),
-                out: self.out.clone(),
-                which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
-                options: ExportOptions {
-                    crs: self.crs.as_deref(),
-                    encoding: self.encoding.as_deref(),
-                    with_areas: self.with_areas,
-                    exact_text: self.exact_text,
-                    ..ExportOptions::default()
-                },
+        let request = ExportRequest {
+            layer: self.layer.clone(),
+            out: self.out.clone(),
+            which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
+            options: ExportOptions {
+                crs: self.crs.as_deref(),
+                encoding: self.encoding.as_deref(),
+                with_areas: self.with_areas,
+                exact_text: self.exact_text,
+                ..ExportOptions::default()
             },
-        )?;
+        };
+        let written =
+            if self.checkout { planner.check_out(&request)? } else { planner.export_at(&catalog, &request)? };
         bar.finish();
         for loss in &written.losses {
             output::say(&format!("mutu: {}: {loss}", self.out.display()));

@@ -9,6 +9,7 @@ use crate::{
 
 use super::{
     Failure, Outcome, WorkspaceArgument,
+    merge::{Merge, Side},
     output::{self, Format},
     progress::Bar,
 };
@@ -44,6 +45,16 @@ pub(super) struct Import {
     /// Put the file in the place of the layer where it exists; what the layer held is gone
     #[arg(long)]
     replace: bool,
+    /// Bring back a check-out (`mutu export --checkout`) that was edited elsewhere: what only it changed is taken, what
+    /// both sides changed differently is a conflict
+    #[arg(long, conflicts_with_all = ["layer", "crs", "encoding", "table", "append", "replace"])]
+    merge: bool,
+    /// Which side wins where both changed a field differently
+    #[arg(long, value_enum, default_value = "stop", requires = "merge")]
+    on_conflict: Side,
+    /// Only tell what --merge would do
+    #[arg(long, requires = "merge")]
+    dry_run: bool,
     /// Who imports, for the record
     #[arg(long, value_name = "NAME", env = "MUTU_AUTHOR", default_value = "")]
     author: String,
@@ -54,6 +65,10 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
+        if self.merge {
+            let Self { workspace, files, author, on_conflict, dry_run, format, .. } = self;
+            return Merge { workspace: workspace.workspace, files, author, on_conflict, dry_run, format }.run();
+        }
         let is_new = !self.workspace.workspace.exists();
         let planner = Planner::open_or_create(&self.workspace.workspace)?;
         if let Some(recovery) = planner.recovery() {

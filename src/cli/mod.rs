@@ -8,7 +8,9 @@ mod export;
 mod history;
 mod history_past;
 mod import;
+mod merge;
 mod output;
+mod outside;
 mod progress;
 mod seed;
 mod serve;
@@ -48,6 +50,8 @@ enum Verb {
     Export(export::Export),
     /// Count and measure features by group
     Stats(stats::Stats),
+    /// Show, take in or refuse what other programs did to the file
+    Outside(outside::Outside),
     /// Look for faults in the file and in the geometry of its layers
     Check(check::Check),
     /// Prove that nothing in the record was altered behind its back
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Verb::Import(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
         Verb::Stats(verb) => verb.run(),
+        Verb::Outside(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
         Verb::History(verb) => verb.run(),

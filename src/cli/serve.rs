@@ -2,9 +2,18 @@
 
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::{api, config::ServerConfig, people::People, planner::Planner};
+use crate::{
+    api,
+    config::ServerConfig,
+    people::People,
+    planner::{OutsideTold, Planner, Watching},
+};
 
-use super::{Failure, Outcome, WorkspaceArgument, output, progress::Bar};
+use super::{
+    Failure, Outcome, WorkspaceArgument, output,
+    outside::{self, Policy, tell_left_out},
+    progress::Bar,
+};
 
 /// Serve the workspace: the map in the browser and the API.
 #[derive(Debug, clap::Args)]
@@ -36,6 +45,12 @@ pub(super) struct Serve {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// What becomes of changes that other programs (QGIS, ogr2ogr) make in the workspace file
+    #[arg(long, value_enum, default_value = "take", value_name = "POLICY")]
+    outside: Policy,
+    /// Who is named as the author of such changes
+    #[arg(long, value_name = "NAME", default_value = "outside")]
+    outsider: String,
     /// Write the log as JSON, one object a line
     #[arg(long)]
     log_json: bool,
@@ -93,8 +108,12 @@ impl Serve {
         let bar = Bar::new();
         planner.load(&mut |progress| bar.tell(progress))?;
         bar.finish();
+        tell_left_out(&planner);
+        let planner = Arc::new(planner);
+        let tell = |told: &OutsideTold| tracing::warn!("{}", outside::told(told));
+        let watching = planner.watch_outside(self.outside.into(), &self.outsider, tell)?;
         let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::io(format!("threads: {error}")))?;
-        runtime.block_on(listen(Arc::new(planner), config, people))?;
+        runtime.block_on(listen(planner, watching, config, people))?;
         Ok(Outcome::Done)
     }
 
@@ -107,7 +126,12 @@ impl Serve {
     }
 }
 
-async fn listen(planner: Arc<Planner>, config: ServerConfig, people: People) -> Result<(), Failure> {
+async fn listen(
+    planner: Arc<Planner>,
+    watching: Watching,
+    config: ServerConfig,
+    people: People,
+) -> Result<(), Failure> {
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(|error| Failure::io(format!("cannot listen on {}: {error}", config.listen)))?;
@@ -135,6 +159,7 @@ async fn listen(planner: Arc<Planner>, config: ServerConfig, people: People) -> 
     std::thread::spawn(move || warm.warm_up());
     let state = api::AppState::with_people(Arc::clone(&planner), config, Arc::clone(&people));
     api::serve(listener, state, stop_signal()).await.map_err(|error| Failure::io(format!("server: {error}")))?;
+    drop(watching);
     // What waits to be written into the record is written before the program ends.
     people.finish();
     // The warming thread may hold on to the planner for a moment longer; dropping it closes the file as well.

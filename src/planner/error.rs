@@ -73,6 +73,9 @@ pub enum PlannerError {
     /// The layer exists and nobody said what to do with it.
     #[error("layer {0} exists already: say --append to add to it or --replace to put the file in its place")]
     LayerExists(LayerId),
+    /// A file is in the way and may hold somebody's work.
+    #[error("{0}")]
+    Taken(String),
     /// The file's ending names no format, or one that cannot be read or written.
     #[error("{0}")]
     UnknownFormat(String),
@@ -136,7 +139,7 @@ impl PlannerError {
             Self::Past(PastError::Replaced { .. }) => ErrorClass::Usage,
             Self::Past(PastError::ChangedSince { .. } | PastError::OtherColumns { .. }) => ErrorClass::Conflict,
             Self::UnknownLayer { .. } | Self::Past(_) => ErrorClass::NotFound,
-            Self::LayerExists(_) | Self::Conflicts(_) => ErrorClass::Conflict,
+            Self::LayerExists(_) | Self::Conflicts(_) | Self::Taken(_) => ErrorClass::Conflict,
             Self::Format(FormatError::Stopped(_))
             | Self::Stopped
             | Self::Catalog(_)

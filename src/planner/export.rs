@@ -21,6 +21,7 @@ use crate::{
     engine::{filter::Selection, table::Row},
     formats::{self, Format, Stop, Target, Written},
     ground::crs::Crs,
+    store::StoreError,
 };
 
 use super::{
@@ -92,9 +93,11 @@ impl Planner {
     }
 
     /// The layer of an id.
-    #[expect(clippy::unused_self, reason = "reads as a question to the planner")]
     pub(super) fn layer(&self, catalog: &Catalog, id: &str) -> Result<Arc<LayerState>, PlannerError> {
         catalog.layer(id).cloned().ok_or_else(|| {
+            if let Some((layer, what)) = self.left_out.load().iter().find(|(layer, _)| layer.as_str() == id) {
+                return StoreError::Tampered { layer: layer.clone(), what: what.clone() }.into();
+            }
             let known: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
             PlannerError::UnknownLayer { given: id.to_owned(), known: known.join(", ") }
         })

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     catalog::{Catalog, CatalogError, LayerState, grid_of},
-    domain::{feature::ValueRef, layer::Layer},
+    domain::{feature::ValueRef, layer::Layer, schema::LayerId},
     engine::table::{SegmentBuilder, TableError},
     ground::{measure::SurveyGrid, wkb},
     store::{Reader, StoreError, StoredLayer, StoredRow},
@@ -21,15 +21,25 @@ use super::{PlannerError, Progress};
 /// Layers with a smaller range of ids are loaded on one thread.
 const LARGE: i64 = 20_000;
 
-/// The catalog of all layers of a workspace at one moment.
-pub(super) fn catalog(path: &Path, progress: &mut dyn FnMut(&Progress)) -> Result<Catalog, PlannerError> {
+/// A layer that cannot be shown, because another program dropped, replaced or renamed its table, and what it did.
+pub(super) type LeftOut = (LayerId, String);
+
+/// The catalog of all layers of a workspace at one moment, and the layers that cannot be in it.
+pub(super) fn catalog(
+    path: &Path,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<(Catalog, Vec<LeftOut>), PlannerError> {
     let mut readers = readers(path)?;
     let (seq, layers) = (readers[0].seq(), readers[0].layers().to_vec());
-    let mut states = Vec::new();
+    let (mut states, mut left_out) = (Vec::new(), Vec::new());
     for stored in &layers {
-        states.push(layer(&mut readers, stored, progress)?);
+        let faults = readers[0].table_faults(stored.layer.id.as_str())?;
+        match faults.iter().find(|fault| !fault.is_bearable()) {
+            Some(fault) => left_out.push((stored.layer.id.clone(), fault.to_string())),
+            None => states.push(layer(&mut readers, stored, progress)?),
+        }
     }
-    Ok(Catalog::build(states, seq))
+    Ok((Catalog::build(states, seq), left_out))
 }
 
 /// A reader for each processor, all of which see the same moment.

@@ -13,6 +13,8 @@ mod feed;
 mod import;
 mod infer;
 mod load;
+mod merge;
+mod outside;
 mod past;
 mod place;
 mod record;
@@ -48,6 +50,10 @@ pub use error::{ErrorClass, PlannerError};
 pub use export::{Export, ExportOptions, ExportRequest, Passing};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
+pub use merge::{Deviation, MergeConflict, MergeReport, MergeRequest, OnConflict, three_way};
+pub use outside::{
+    Choice, LayerWaiting, Left, OutsidePolicy, OutsideTold, Pair, PropertyTold, Settled, Told, Waiting, Watching,
+};
 pub use past::{
     Amount, BadMoment, Balance, Became, ChangedSince, ClassBalance, Difference, DifferenceReport, Differing, GEOMETRY,
     Moment, PastError, Stated, Version, When, changes_to,
@@ -84,6 +90,8 @@ pub struct Planner {
     listeners: feed::Listeners,
     /// When each number of the record was written, as far as anybody has asked.
     timeline: Mutex<past::Timeline>,
+    /// Layers that the catalog cannot show, and why.
+    left_out: ArcSwap<Vec<load::LeftOut>>,
 }
 
 impl Planner {
@@ -110,6 +118,7 @@ impl Planner {
             recovery: None,
             listeners: feed::Listeners::default(),
             timeline: Mutex::default(),
+            left_out: ArcSwap::default(),
         })
     }
 
@@ -136,6 +145,7 @@ impl Planner {
             recovery,
             listeners: feed::Listeners::default(),
             timeline: Mutex::default(),
+            left_out: ArcSwap::default(),
         }
     }
 
@@ -156,7 +166,8 @@ impl Planner {
     }
 
     fn show_file(&self, progress: &mut dyn FnMut(&Progress)) -> Result<(), PlannerError> {
-        let catalog = load::catalog(&self.path, progress)?;
+        let (catalog, left_out) = load::catalog(&self.path, progress)?;
+        self.left_out.store(Arc::new(left_out));
         self.catalog.store(Arc::new(catalog));
         self.loaded.store(true, Ordering::Release);
         Ok(())
@@ -166,6 +177,12 @@ impl Planner {
     #[must_use]
     pub fn read(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// Layers that cannot be shown, because another program dropped, replaced or renamed their tables, and what it did.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<(String, String)> {
+        self.left_out.load().iter().map(|(id, why)| (id.to_string(), why.clone())).collect()
     }
 
     /// Takes a file into a layer, all of it or nothing.

@@ -16,6 +16,7 @@
 
 mod chain;
 mod check;
+mod checkout;
 mod compact;
 mod edit;
 mod era;
@@ -37,6 +38,7 @@ mod workspace;
 
 pub use chain::{Hash, Kind, NotAHash};
 pub use check::Problem;
+pub use checkout::{Brought, Checkout};
 pub use compact::Compacted;
 pub use edit::Receipt;
 pub use era::{Append, Era};
@@ -44,8 +46,8 @@ pub use error::StoreError;
 pub use feed::VisitChange;
 pub use history::{History, LayerCount, StoredChange, StoredEdit, StoredImport, StoredLineage};
 pub use import::{How, Import, Note};
-pub use past::{StoredBefore, VisitBefore};
 pub use outside::{After, Lookout, OutsideLayer, OutsideRow, RefusedRow, Sight, TableFault};
+pub use past::{StoredBefore, VisitBefore};
 pub use scan::{Reader, StoredRow};
 pub use upgrade::Upgrade;
 pub use verify::{Discrepancy, Told, Verification};

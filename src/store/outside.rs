@@ -21,8 +21,7 @@ use super::{
 use crate::{
     domain::{edit::Change, feature::Feature, layer::Layer, schema::LayerId},
     gpkg::{
-        blob, cell,
-        srs,
+        blob, cell, srs,
         table::{Table, quote},
     },
     ground::wkb,
@@ -231,7 +230,7 @@ impl Lookout {
     /// # Errors
     /// [`StoreError::NotAWorkspace`], [`StoreError::Io`].
     pub fn new(path: &std::path::Path) -> Result<Self, StoreError> {
-        let conn = super::workspace::open_ours(path, |path| crate::gpkg::connection::open_to_read(path, false))?;
+        let (conn, _) = super::workspace::open_ours(path, |path| crate::gpkg::connection::open_to_read(path, false))?;
         conn.busy_timeout(std::time::Duration::from_millis(200))?;
         Ok(Self { conn, path: path.to_owned(), seen: None, inode: inode_of(path) })
     }

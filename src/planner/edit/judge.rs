@@ -22,7 +22,12 @@ use super::{super::PlannerError, Standard, rules};
 pub(super) const MOST_TOLD: usize = 1000;
 
 /// The picture after an edit, where nothing is wrong with it.
-pub(super) fn judge(before: &Catalog, edit: &Edit, seq: i64, standard: Standard) -> Result<Catalog, PlannerError> {
+pub(in super::super) fn judge(
+    before: &Catalog,
+    edit: &Edit,
+    seq: i64,
+    standard: Standard,
+) -> Result<Catalog, PlannerError> {
     let conflicts = conflicts_of(before, edit);
     if !conflicts.is_empty() {
         return Err(PlannerError::Conflicts(conflicts));

@@ -8,6 +8,8 @@ mod divide;
 mod judge;
 mod rules;
 
+pub(super) use judge::judge;
+
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
@@ -72,17 +74,28 @@ impl Planner {
     pub fn preview(&self, mut edit: Edit, standard: Standard) -> Result<Done, PlannerError> {
         give_ids(&mut edit, &*self.writing()?)?;
         let before = self.read();
-        let after = Arc::new(judge::judge(&before, &edit, before.seq() + 1, standard)?);
+        let after = Arc::new(judge(&before, &edit, before.seq() + 1, standard)?);
         Ok(Done { seq: None, edit, before, after })
     }
 
     fn store_edit(&self, mut edit: Edit, standard: Standard) -> Result<(Done, Receipt), PlannerError> {
         let mut store = self.writing()?;
         give_ids(&mut edit, &store)?;
+        self.store_judged(&mut store, edit, standard, Workspace::commit)
+    }
+
+    /// Judges an edit whose new features have their ids, stores it and shows it.
+    pub(super) fn store_judged(
+        &self,
+        store: &mut Workspace,
+        edit: Edit,
+        standard: Standard,
+        commit: impl FnOnce(&mut Workspace, &Edit, i64) -> Result<Receipt, StoreError>,
+    ) -> Result<(Done, Receipt), PlannerError> {
         let before = self.read();
         // Applied before it is stored: an edit that does not fit must not reach the file.
-        let after = Arc::new(judge::judge(&before, &edit, store.seq()? + 1, standard)?);
-        let receipt = store.commit(&edit, now_ms())?;
+        let after = Arc::new(judge(&before, &edit, store.seq()? + 1, standard)?);
+        let receipt = commit(store, &edit, now_ms())?;
         self.show(&before, Arc::clone(&after), &edit.changes);
         self.announce(feed::titled(&store.history(), receipt.seq, feed::summed(&before, &edit.changes)));
         Ok((Done { seq: Some(receipt.seq), edit, before, after }, receipt))

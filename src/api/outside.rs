@@ -1,0 +1,129 @@
+//! What other programs did to the workspace file: shown, and decided about.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header},
+    response::Response,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::planner::{Choice, ErrorClass, PlannerError};
+
+use super::{
+    AppState,
+    error::ApiError,
+    negotiate::{JSON, Representation},
+    ogc::common::READABLE,
+    query::Asked,
+};
+
+/// What these documents can be written as.
+const OFFERED: &[Representation] = &[JSON];
+
+/// What is decided.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    r#do: Verb,
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    layers: Vec<String>,
+    #[serde(default)]
+    ids: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verb {
+    Take,
+    Refuse,
+}
+
+/// `GET /outside`.
+pub(super) async fn read_outside(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    let (_, wanted) = asked.plainly(READABLE, OFFERED)?;
+    let planner = Arc::clone(&state.planner);
+    let waiting = state.heavy(move || planner.waiting().map_err(|error| told(&error))).await?;
+    // Whoever may not change a layer is not shown what others try to make of it.
+    let may_see = |layer: &Value| {
+        let id = layer["layer"].as_str().and_then(|id| id.parse().ok());
+        id.is_some_and(|id| asked.access.check_edit(&id).is_ok())
+    };
+    let mut document = json!(waiting);
+    for list in ["layers", "refused"] {
+        if let Some(rows) = document[list].as_array_mut() {
+            rows.retain(may_see);
+        }
+    }
+    wanted.json(&document)
+}
+
+/// `POST /outside`.
+pub(super) async fn decide_outside(
+    State(state): State<AppState>,
+    asked: Asked,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    check_type(&asked.headers)?;
+    let decision: Decision = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_parameter(
+            "body",
+            "bad-value",
+            format!("{error}; wanted {{\"do\": \"take\" or \"refuse\", \"note\", \"layers\", \"ids\"}}"),
+        )
+    })?;
+    // Without a choice the decision is about all layers.
+    let catalog = state.planner.read();
+    let named: Vec<String> = if decision.layers.is_empty() {
+        catalog.layers().map(|layer| layer.layer().id.to_string()).collect()
+    } else {
+        decision.layers.clone()
+    };
+    for name in &named {
+        let id = name.parse().map_err(|error| ApiError::bad_parameter("layers", "bad-value", format!("{error}")))?;
+        asked.access.check_edit(&id)?;
+    }
+    let choice = Choice {
+        layers: decision.layers,
+        ids: decision.ids,
+        author: asked.access.author().to_owned(),
+        note: decision.note,
+    };
+    let planner = Arc::clone(&state.planner);
+    let verb = decision.r#do;
+    let settled = state.heavy(move || {
+        let settled = match verb {
+            Verb::Take => planner.take_outside(&choice),
+            Verb::Refuse => planner.refuse_outside(&choice),
+        };
+        settled.map_err(|error| told(&error))
+    });
+    JSON.json(&json!(settled.await?))
+}
+
+/// A page elsewhere cannot make a browser send JSON without asking first, so no form there can decide here.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("a body of type {essence:?} is not read: send application/json");
+    Err(ApiError::unsupported_media_type(detail))
+}
+
+fn told(error: &PlannerError) -> ApiError {
+    match error.class() {
+        ErrorClass::NotFound => ApiError::not_found(error.to_string()),
+        ErrorClass::Usage => ApiError::bad_parameter("body", "bad-value", error.to_string()),
+        ErrorClass::Conflict | ErrorClass::InvalidData => {
+            ApiError::conflict(error.to_string())
+        }
+        ErrorClass::Io | ErrorClass::Internal => ApiError::internal(error),
+    }
+}
