@@ -242,7 +242,10 @@ impl Shadow<'_> {
         } else {
             // Columns that somebody added keep their values.
             let update = format!("UPDATE {table} SET ({columns}) = ({image}) WHERE {key} = ?1");
-            if conn.prepare_cached(&update)?.execute([id])? == 0 {
+            // The triggers of the R-tree stop at an update of what is no geometry, not at its deletion.
+            let updated = conn.prepare_cached(&update)?.execute([id]).unwrap_or(0);
+            if updated == 0 {
+                conn.prepare_cached(&format!("DELETE FROM {table} WHERE {key} = ?1"))?.execute([id])?;
                 conn.prepare_cached(&format!("INSERT INTO {table} ({columns}) {image}"))?.execute([id])?;
             }
         }

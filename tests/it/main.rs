@@ -19,6 +19,7 @@ mod html;
 mod http;
 mod live;
 mod measure;
+mod outside;
 mod past;
 mod people;
 mod planner;
