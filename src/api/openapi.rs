@@ -186,6 +186,15 @@ const OPERATIONS: &[Operation] = &[
         answer: (JSON, "object"),
         properties: false,
     },
+        parameters: &[],
+        ..plain(
+            "/outside",
+            "readOutside",
+            "changes",
+            "What other programs did to the file and nobody has decided",
+            "object",
+        )
+    },
     plain(
         "/targets",
         "listTargets",

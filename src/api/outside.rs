@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::planner::{Choice, ErrorClass, PlannerError};
 
@@ -17,7 +17,6 @@ use super::{
     AppState,
     error::ApiError,
     negotiate::{JSON, Representation},
-    ogc::common::READABLE,
     query::Asked,
 };
 
@@ -46,21 +45,12 @@ enum Verb {
 
 /// `GET /outside`.
 pub(super) async fn read_outside(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(READABLE, OFFERED)?;
+    let (_, wanted) = asked.plainly(&[], OFFERED)?;
+    // It shows rows whole, whatever rules say who may read which.
+    asked.access.check_manage()?;
     let planner = Arc::clone(&state.planner);
     let waiting = state.heavy(move || planner.waiting().map_err(|error| told(&error))).await?;
-    // Whoever may not change a layer is not shown what others try to make of it.
-    let may_see = |layer: &Value| {
-        let id = layer["layer"].as_str().and_then(|id| id.parse().ok());
-        id.is_some_and(|id| asked.access.check_edit(&id).is_ok())
-    };
-    let mut document = json!(waiting);
-    for list in ["layers", "refused"] {
-        if let Some(rows) = document[list].as_array_mut() {
-            rows.retain(may_see);
-        }
-    }
-    wanted.json(&document)
+    wanted.json(&json!(waiting))
 }
 
 /// `POST /outside`.
@@ -69,6 +59,7 @@ pub(super) async fn decide_outside(
     asked: Asked,
     body: Bytes,
 ) -> Result<Response, ApiError> {
+    asked.access.check_manage()?;
     check_type(&asked.headers)?;
     let decision: Decision = serde_json::from_slice(&body).map_err(|error| {
         ApiError::bad_parameter(
@@ -77,17 +68,6 @@ pub(super) async fn decide_outside(
             format!("{error}; wanted {{\"do\": \"take\" or \"refuse\", \"note\", \"layers\", \"ids\"}}"),
         )
     })?;
-    // Without a choice the decision is about all layers.
-    let catalog = state.planner.read();
-    let named: Vec<String> = if decision.layers.is_empty() {
-        catalog.layers().map(|layer| layer.layer().id.to_string()).collect()
-    } else {
-        decision.layers.clone()
-    };
-    for name in &named {
-        let id = name.parse().map_err(|error| ApiError::bad_parameter("layers", "bad-value", format!("{error}")))?;
-        asked.access.check_edit(&id)?;
-    }
     let choice = Choice {
         layers: decision.layers,
         ids: decision.ids,
@@ -121,9 +101,7 @@ fn told(error: &PlannerError) -> ApiError {
     match error.class() {
         ErrorClass::NotFound => ApiError::not_found(error.to_string()),
         ErrorClass::Usage => ApiError::bad_parameter("body", "bad-value", error.to_string()),
-        ErrorClass::Conflict | ErrorClass::InvalidData => {
-            ApiError::conflict(error.to_string())
-        }
+        ErrorClass::Conflict | ErrorClass::InvalidData => ApiError::conflict(error.to_string()),
         ErrorClass::Io | ErrorClass::Internal => ApiError::internal(error),
     }
 }

@@ -56,6 +56,7 @@ fn a_vertex_moved_by_a_metre_is_one_change_of_one_feature_by_a_named_outsider() 
     drop(server);
     assert_eq!(desk.sql("w.gpkg", "PRAGMA integrity_check").trim(), "ok");
     desk.ends_with(0, &["check"]);
+    desk.ends_with(0, &["verify"]);
 }
 
 #[test]
@@ -65,6 +66,14 @@ fn what_was_done_while_the_server_was_stopped_is_taken_in_at_its_start() {
     desk.gdal("w.gpkg", "UPDATE parcels SET status = '改造中', floor = 9 WHERE fid = 1");
     let insert = format!("INSERT INTO parcels (geom, code) VALUES ({}, 'N')", blob(&ring(112.99, 0.001, 0.0)));
     desk.gdal("w.gpkg", &insert);
+    // The proof names every row that is not as it is recorded.
+    let (out, err) = desk.ends_with(20, &["verify"]);
+    for row in ["1", "3", "4"] {
+        assert!(
+            out.contains(&format!("parcels {row}")) || out.contains(&format!("feature {row}")),
+            "{row}: {out}{err}"
+        );
+    }
     let told = desk.json(21, &["outside", "show", "--format", "json"]);
     let features = told["layers"][0]["features"].as_array().unwrap();
     let operations: Vec<_> = features.iter().map(|f| (f["id"].as_i64().unwrap(), f["operation"].clone())).collect();
