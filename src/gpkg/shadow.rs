@@ -107,10 +107,7 @@ impl Shadow<'_> {
     /// # Errors
     /// The engine's.
     pub fn arm(&self, conn: &Connection) -> Result<(), GpkgError> {
-        let mut columns = String::new();
-        for place in 1..self.width() {
-            columns += &format!(", c{place}");
-        }
+        let columns = self.columns().replacen("id", "", 1);
         let name = quote(&self.name())?;
         conn.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS {name} (id INTEGER PRIMARY KEY NOT NULL, is_new INTEGER NOT NULL{columns})"
@@ -249,7 +246,7 @@ impl Shadow<'_> {
                 conn.prepare_cached(&format!("INSERT INTO {table} ({columns}) {image}"))?.execute([id])?;
             }
         }
-        self.forget(conn, id, &name)
+        forget(conn, id, &name)
     }
 
     /// Forgets that another program changed a row, which stays as it is.
@@ -257,12 +254,7 @@ impl Shadow<'_> {
     /// # Errors
     /// The engine's.
     pub fn settle(&self, conn: &Connection, id: i64) -> Result<(), GpkgError> {
-        self.forget(conn, id, &quote(&self.name())?)
-    }
-
-    fn forget(&self, conn: &Connection, id: i64, quoted: &str) -> Result<(), GpkgError> {
-        conn.prepare_cached(&format!("DELETE FROM {quoted} WHERE id = ?1"))?.execute([id])?;
-        Ok(())
+        forget(conn, id, &quote(&self.name())?)
     }
 
     /// What another program did to the table as such.
@@ -279,7 +271,7 @@ impl Shadow<'_> {
         let wanted = self.table.column_names();
         let recreated = self.exists(conn)? && !self.is_armed(conn)?;
         let mut faults: Vec<TableFault> = recreated.then_some(TableFault::Recreated).into_iter().collect();
-        let is_wanted = |name: &String| wanted.iter().any(|wanted| *wanted == name.as_str());
+        let is_wanted = |name: &String| wanted.contains(&name.as_str());
         let mut added: Vec<&String> = has.iter().filter(|name| !is_wanted(name)).collect();
         for (place, name) in wanted.iter().enumerate() {
             if has.iter().any(|has| has == name) {
@@ -297,24 +289,24 @@ impl Shadow<'_> {
     }
 
     /// Columns of a row of [`Table::select_sql`].
-    fn width(&self) -> usize {
+    fn width(self) -> usize {
         self.table.first_value() + self.table.columns.len()
     }
 
     /// The shadow's columns in the order of [`Table::select_sql`].
-    fn columns(&self) -> String {
+    fn columns(self) -> String {
         let others = (1..self.width()).map(|place| format!(", c{place}"));
         std::iter::once("id".to_owned()).chain(others).collect()
     }
 
-    fn trigger(&self, ending: &str) -> String {
+    fn trigger(self, ending: &str) -> String {
         format!("mutu_keep_{}_{ending}", self.table.name)
     }
 
-    fn triggers(&self) -> Result<Vec<String>, GpkgError> {
+    fn triggers(self) -> Result<Vec<String>, GpkgError> {
         let (table, shadow, key) = (self.table.quoted()?, quote(&self.name())?, quote(&self.table.key)?);
         let columns = self.table.column_list()?;
-        let of = |row: &str| columns[1..].iter().map(|name| format!(", {row}.{name}")).collect::<String>();
+        let of = |row: &str| columns[1..].iter().map(|name| [", ", row, ".", name].concat()).collect::<String>();
         let into = |row: &str| {
             let (head, rest) = self
                 .columns()
@@ -343,6 +335,11 @@ impl Shadow<'_> {
         });
         written.collect()
     }
+}
+
+fn forget(conn: &Connection, id: i64, quoted: &str) -> Result<(), GpkgError> {
+    conn.prepare_cached(&format!("DELETE FROM {quoted} WHERE id = ?1"))?.execute([id])?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -354,7 +354,7 @@ impl Watch {
                         Ok(told) => self.tell(told, tell),
                         // The other program is still writing: the next look tries again.
                         Err(PlannerError::Store(StoreError::Busy | StoreError::ChangedAgain { .. })) => {
-                            lookout.forget()
+                            lookout.forget();
                         }
                         Err(error) => self.tell(OutsideTold::Failed(error.to_string()), tell),
                     }
@@ -387,12 +387,11 @@ impl Watch {
     }
 }
 
+/// A row, and the change that takes it in, or why it cannot be taken in.
+type Verdict = (i64, Result<Change, Vec<String>>);
+
 /// Of each row the change that takes it in, or why it cannot be taken in.
-fn judged(
-    catalog: &Catalog,
-    layer: &Layer,
-    rows: &[&OutsideRow],
-) -> Result<Vec<(i64, Result<Change, Vec<String>>)>, PlannerError> {
+fn judged(catalog: &Catalog, layer: &Layer, rows: &[&OutsideRow]) -> Result<Vec<Verdict>, PlannerError> {
     let mut judged: Vec<_> = rows.iter().map(|row| (row.id, change_of(catalog, layer, row))).collect();
     let changes: Vec<Change> = judged.iter().filter_map(|(_, change)| change.clone().ok()).collect();
     if changes.is_empty() {

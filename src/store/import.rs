@@ -129,7 +129,9 @@ impl Workspace {
             return super::outside::stop_at_faults(&self.conn, &there.layer);
         }
         match table.shadow().ids(&self.conn)?.first() {
-            Some((id, _)) if table.shadow().faults(&self.conn)?.iter().all(|fault| fault.is_bearable()) => {
+            Some((id, _))
+                if table.shadow().faults(&self.conn)?.iter().all(crate::gpkg::shadow::TableFault::is_bearable) =>
+            {
                 Err(StoreError::Pending { layer: layer.id.clone(), id: *id })
             }
             _ => Ok(()),
