@@ -186,6 +186,7 @@ const OPERATIONS: &[Operation] = &[
         answer: (JSON, "object"),
         properties: false,
     },
+    Operation {
         parameters: &[],
         ..plain(
             "/outside",
