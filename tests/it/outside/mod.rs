@@ -115,6 +115,8 @@ fn run(program: &str, arguments: &[&str]) -> String {
 struct Server {
     child: Child,
     address: String,
+    /// The session of whoever started it.
+    cookie: String,
 }
 
 impl Server {
@@ -130,30 +132,42 @@ impl Server {
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once(" is at http://") {
-                    drop(tell.send(address.trim().to_owned()));
+                if let Some((_, link)) = line.split_once(": http://") {
+                    drop(tell.send(link.trim().to_owned()));
                 }
             }
         });
-        let address = told.recv_timeout(Duration::from_mins(1)).unwrap();
-        Self { child, address }
+        let link = told.recv_timeout(Duration::from_mins(1)).unwrap();
+        let (address, sign_in) = link.split_once('/').unwrap();
+        let mut server = Self { child, address: address.to_owned(), cookie: String::new() };
+        let (_, head, _) = server.exchange("GET", &format!("/{sign_in}"), "");
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        server.cookie = cookie.split(';').next().unwrap().to_owned();
+        server
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let (status, _, body) = self.exchange(method, path, body);
+        (status, body)
+    }
+
+    /// Status, head and body of an answer.
+    fn exchange(&self, method: &str, path: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let length = body.len();
         write!(
             stream,
             "{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/geo+json, application/json\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
-            self.address
+             Cookie: {}\r\nOrigin: http://{}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}",
+            self.address, self.cookie, self.address
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
     }
 
     fn get(&self, path: &str) -> Value {
