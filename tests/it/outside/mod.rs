@@ -158,7 +158,7 @@ impl Server {
         let length = body.len();
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/geo+json, application/json\r\n\
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/geo+json, application/json, */*;q=0.1\r\n\
              Cookie: {}\r\nOrigin: http://{}\r\nContent-Type: application/json\r\n\
              Content-Length: {length}\r\n\r\n{body}",
             self.address, self.cookie, self.address
