@@ -1,7 +1,7 @@
 // Opens the page in the machine's own Chromium and keeps account of everything that must not happen: errors on the console,
 // requests to anywhere but the server under test. MUTU_URL names the server, MUTU_SHOTS a folder for screenshots.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -34,14 +34,60 @@ export const MUTU = () => {
 /** A server of its own for a workspace: its address, and how to end it. */
 export async function serve(workspace) {
   const server = spawn(MUTU(), ['serve', '--workspace', workspace, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // The one-time link for signing in comes right behind the address, and only while nobody has an account.
+  let url;
   for await (const line of createInterface({ input: server.stderr })) {
-    const url = / is at (http:\S+)/.exec(line)?.[1];
-    if (url) {
+    url ??= / is at (http:\S+)/.exec(line)?.[1];
+    const link = /(http:\S+\/sign-in\?key=\S+)/.exec(line)?.[1];
+    if (url && link) {
       server.stderr.resume();
-      return { url, stop: () => server.kill() };
+      return { url, link, stop: () => server.kill() };
     }
   }
   throw new Error('the server did not start');
+}
+
+/** A server of its own for a fresh demonstration workspace, which a test may change. */
+export async function serveDemo() {
+  const folder = mkdtempSync(join(tmpdir(), 'mutu-e2e-'));
+  const workspace = join(folder, 'heshan.gpkg');
+  execFileSync(MUTU(), ['seed', '--workspace', workspace], { stdio: 'ignore' });
+  const server = await serve(workspace);
+  return {
+    ...server,
+    stop() {
+      server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Where a place of the Earth is on the page. */
+export const onScreen = (page, lonLat) =>
+  page.evaluate((at) => {
+    const { map } = globalThis.mutu;
+    const { x, y } = map.project(at);
+    const { left, top } = map.getCanvas().getBoundingClientRect();
+    return { x: left + x, y: top + y };
+  }, lonLat);
+
+/** Clicks on the map at places of the Earth, one after another. */
+export async function clickAt(page, places) {
+  for (const place of places) {
+    const { x, y } = await onScreen(page, place);
+    // terra-draw takes what was pointed at from the move before the click.
+    await page.mouse.move(x - 2, y - 2);
+    await page.mouse.move(x, y);
+    await page.mouse.click(x, y);
+  }
+}
+
+export async function dragFrom(page, from, to) {
+  const [a, b] = [await onScreen(page, from), await onScreen(page, to)];
+  await page.mouse.move(a.x, a.y);
+  await page.mouse.down();
+  for (const part of [0.25, 0.5, 0.75, 1]) await page.mouse.move(a.x + (b.x - a.x) * part, a.y + (b.y - a.y) * part);
+  await page.mouse.up();
 }
 
 /** A browser with a fresh profile; `webgl: false` is a machine that cannot draw the map, `script: false` one where no page's script runs. */

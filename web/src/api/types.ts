@@ -118,14 +118,15 @@ export interface Tagged {
 export interface Finding {
   /** Only an error keeps the change from being saved. */
   severity?: 'error' | 'warning';
-  code?: string;
+  /** A stable word for what is wrong. */
+  fault?: string;
   message: string;
   layer?: string;
   id?: number | string;
   /** The property that it is about. */
   property?: string;
   /** The place that it is about, in degrees. */
-  at?: [number, number];
+  place?: [number, number];
 }
 
 export interface Areas {

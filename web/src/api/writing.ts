@@ -80,4 +80,4 @@ export function findingsOf(fault: unknown): Finding[] {
 }
 
 /** Whether a change was refused because its author saw an older version. */
-export const isStale = (fault: unknown): boolean => fault instanceof RequestFault && (fault.status === 412 || fault.status === 409);
+export const isStale = (fault: unknown): boolean => fault instanceof RequestFault && (fault.status === 412 || (fault.status === 409 && fault.code === 'conflict'));

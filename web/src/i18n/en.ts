@@ -277,5 +277,6 @@ export const en: Record<Key, string> = {
   'role.manager': 'Manager',
   'role.administrator': 'Administrator',
   'changes.whole': 'written whole',
+  'asof.began': 'The record begins on {day}.',
   'loading': 'Reading',
 };

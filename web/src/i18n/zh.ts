@@ -275,6 +275,7 @@ export const zh = {
   'role.manager': '管理者',
   'role.administrator': '系统管理员',
   'changes.whole': '整层写入',
+  'asof.began': '记录始于 {day}。',
   'loading': '正在读取',
 } as const;
 

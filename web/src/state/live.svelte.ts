@@ -14,6 +14,8 @@ export class Live {
   /** The newest first. */
   entries: FeedEntry[] = $state.raw([]);
   head = $state(0);
+  /** When the record begins; null where nobody knows. */
+  began: string | null = $state(null);
   /** Whether the server tells changes as they happen; null before it was asked. */
   connected: boolean | null = $state(null);
   /** What just came from others, to be told quietly. */
@@ -35,7 +37,8 @@ export class Live {
   async start(): Promise<void> {
     this.stopped = false;
     try {
-      const { head } = await readFeed(0, 1);
+      const { head, changes: first } = await readFeed(0, 1);
+      this.began = first[0]?.at ?? null;
       const { changes } = await readFeed(Math.max(0, head - MOST), MOST);
       this.entries = changes.toReversed();
       this.head = Math.max(head, ...changes.map((entry) => entry.seq));
