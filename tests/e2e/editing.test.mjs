@@ -70,14 +70,13 @@ test('an attribute saved in one page stands in another within a second, with who
   await onPage({ hash: hashOf(parcel) }, async (other) => {
     await onPage({ hash: hashOf(parcel) }, async (page) => {
       await edit(page);
-      await fieldOf(page, 'reason').fill('现场核实后改写');
+      await fieldOf(page, 'note').fill('现场核实后改写');
       await page.getByLabel('修改原因').fill('2026 年现场核实');
       await shot(page, 'edit-form-zh');
-      const value = other.locator('[data-property="reason"]');
-      const seen = other.waitForFunction(() => document.querySelector('[data-property="reason"]')?.textContent.includes('现场核实后改写'), null, { timeout: 10_000, polling: 20 });
-      await page.getByRole('button', { name: '保存', exact: true }).click();
+      const value = other.locator('[data-property="note"]');
+      const seen = other.waitForFunction(() => document.querySelector('[data-property="note"]')?.textContent.includes('现场核实后改写'), null, { timeout: 10_000, polling: 20 });
       const saved = page.waitForResponse((response) => response.request().method() === 'PATCH').then(() => Date.now());
-      await saved;
+      await page.getByRole('button', { name: '保存', exact: true }).click();
       const from = await saved;
       await seen;
       const took = Date.now() - from;
@@ -92,7 +91,7 @@ test('an attribute saved in one page stands in another within a second, with who
   });
   const stored = await api(`/collections/parcels/items/${parcel.id}`);
   assert.deepEqual(stored.geometry, parcel.geometry);
-  assert.deepEqual({ ...stored.properties, reason: null }, { ...parcel.properties, reason: null });
+  assert.deepEqual({ ...stored.properties, note: null }, { ...parcel.properties, note: null });
   const { changes } = await api('/changes?since=12');
   assert.equal(changes.at(-1).note, '2026 年现场核实');
 });
@@ -119,11 +118,11 @@ test('whoever saves second is shown both versions, chooses field by field, and n
   const parcel = await aParcel((item) => item.properties.status !== '暂缓');
   await onPage({ hash: hashOf(parcel), refused: [] }, async (page) => {
     await edit(page);
-    await fieldOf(page, 'reason').fill('我的理由');
+    await fieldOf(page, 'note').fill('我的理由');
     await fieldOf(page, 'far').fill('1.11');
     await onPage({ hash: hashOf(parcel) }, async (other) => {
       await edit(other);
-      await fieldOf(other, 'reason').fill('别人的理由');
+      await fieldOf(other, 'note').fill('别人的理由');
       await fieldOf(other, 'coverage').fill('22.2');
       await save(other);
     });
@@ -133,16 +132,16 @@ test('whoever saves second is shown both versions, chooses field by field, and n
     await page.getByRole('button', { name: '对照并合并' }).click();
     const dialog = page.locator('[data-dialog="merge"]');
     await dialog.waitFor();
-    assert.deepEqual(await dialog.locator('tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset.row).toSorted()), ['coverage', 'far', 'reason']);
+    assert.deepEqual(await dialog.locator('tbody tr').evaluateAll((rows) => rows.map((row) => row.dataset.row).toSorted()), ['coverage', 'far', 'note']);
     assert.ok(await dialog.getByRole('button', { name: '按所选保存' }).isDisabled(), 'a clash must be decided');
     await shot(page, 'merge-zh');
     assert.deepEqual(await axe(page), []);
-    await dialog.locator('[data-row="reason"] input').nth(1).check();
+    await dialog.locator('[data-row="note"] input').nth(1).check();
     await dialog.getByRole('button', { name: '按所选保存' }).click();
     await page.locator('form[data-editing]').waitFor({ state: 'detached' });
   });
   const { properties } = await api(`/collections/parcels/items/${parcel.id}`);
-  assert.deepEqual([properties.reason, properties.far, properties.coverage], ['我的理由', 1.11, 22.2]);
+  assert.deepEqual([properties.note, properties.far, properties.coverage], ['我的理由', 1.11, 22.2]);
   const { versions } = await api(`/collections/parcels/items/${parcel.id}/history`);
   assert.ok(versions.some((version) => version.differences.some((difference) => difference.after === '别人的理由')), 'the other reason is in the history');
 });
@@ -155,21 +154,21 @@ test('a server that tells no news still refuses to overwrite: 412 opens the merg
   await page.reload();
   await settled(page);
   await edit(page);
-  await fieldOf(page, 'reason').fill('晚到的理由');
+  await fieldOf(page, 'note').fill('晚到的理由');
   await onPage({ hash: hashOf(parcel) }, async (other) => {
     await edit(other);
-    await fieldOf(other, 'reason').fill('先到的理由');
+    await fieldOf(other, 'note').fill('先到的理由');
     await save(other);
   });
   await page.getByRole('button', { name: '保存', exact: true }).click();
   const dialog = page.locator('[data-dialog="merge"]');
   await dialog.waitFor();
   assert.ok(account.failed.some((line) => line.startsWith('412')), account.failed.join());
-  assert.equal((await api(`/collections/parcels/items/${parcel.id}`)).properties.reason, '先到的理由');
-  await dialog.locator('[data-row="reason"] input').nth(0).check();
+  assert.equal((await api(`/collections/parcels/items/${parcel.id}`)).properties.note, '先到的理由');
+  await dialog.locator('[data-row="note"] input').nth(0).check();
   await dialog.getByRole('button', { name: '按所选保存' }).click();
   await page.locator('form[data-editing]').waitFor({ state: 'detached' });
-  assert.equal((await api(`/collections/parcels/items/${parcel.id}`)).properties.reason, '先到的理由');
+  assert.equal((await api(`/collections/parcels/items/${parcel.id}`)).properties.note, '先到的理由');
   await page.close();
 });
 
@@ -345,7 +344,7 @@ test('editing is whole in English and on a narrow window', async () => {
   for (const size of ['wide', 'narrow']) {
     await onPage({ hash: `${hashOf(parcel)}&lang=en`, size: SIZES[size] }, async (page) => {
       await page.getByRole('button', { name: 'Edit', exact: true }).click();
-      await fieldOf(page, 'reason').waitFor();
+      await fieldOf(page, 'note').waitFor();
       await page.getByRole('button', { name: 'Change the shape' }).click();
       await page.getByRole('toolbar').waitFor();
       await shot(page, `edit-${size}-en`);

@@ -100,10 +100,10 @@ test('the date in the header changes the whole view and the address', async () =
 test('the history of a feature says who, when, why and what, undoes an edit and restores a version', async () => {
   const { features } = await api('/collections/parcels/items?limit=40');
   const parcel = features.at(-1);
-  await change(parcel.id, 'reason', '第一个理由', '初次核实');
-  await change(parcel.id, 'reason', '第二个理由', '再次核实');
+  await change(parcel.id, 'note', '第一个理由', '初次核实');
+  await change(parcel.id, 'note', '第二个理由', '再次核实');
   const head = (await api('/changes?since=0&limit=1')).head;
-  const reason = async () => (await api(`/collections/parcels/items/${parcel.id}`)).properties.reason;
+  const reason = async () => (await api(`/collections/parcels/items/${parcel.id}`)).properties.note;
   await onPage({ hash: `#layers=parcels&select=parcels/${parcel.id}` }, async (page) => {
     await page.getByRole('button', { name: '历史', exact: true }).click();
     const list = page.locator('.history');
@@ -117,13 +117,13 @@ test('the history of a feature says who, when, why and what, undoes an edit and 
     await latest.locator('form [data-preview]').waitFor();
     await latest.getByLabel('修改原因').fill('误改');
     await latest.getByRole('button', { name: '确认撤销' }).click();
-    await page.waitForFunction(() => document.querySelector('[data-property="reason"]')?.textContent === '第一个理由');
+    await page.waitForFunction(() => document.querySelector('[data-property="note"]')?.textContent === '第一个理由');
     assert.equal(await reason(), '第一个理由');
     assert.equal((await api('/changes?since=0&limit=1')).head, head + 1, 'undoing is one more edit');
     const old = list.locator(`[data-version="${head}"]`);
     await old.getByRole('button', { name: '恢复此版本' }).click();
     await old.getByRole('button', { name: '确认恢复' }).click();
-    await page.waitForFunction(() => document.querySelector('[data-property="reason"]')?.textContent === '第二个理由');
+    await page.waitForFunction(() => document.querySelector('[data-property="note"]')?.textContent === '第二个理由');
     assert.equal(await reason(), '第二个理由');
   });
 });
@@ -133,7 +133,7 @@ test('the feed lists what was done, goes to it and follows on', async () => {
   const parcel = features.at(-1);
   await onPage({ hash: '#layers=parcels&panel=changes' }, async (page) => {
     await page.locator('[data-live="true"]').waitFor();
-    const done = await change(parcel.id, 'reason', '动态里的理由', '看得见的原因');
+    const done = await change(parcel.id, 'note', '动态里的理由', '看得见的原因');
     const entry = page.locator(`[data-seq="${done.seq}"]`);
     await entry.waitFor();
     assert.match(await words(entry), /看得见的原因/);
