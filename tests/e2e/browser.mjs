@@ -34,17 +34,28 @@ export const MUTU = () => {
 /** A server of its own for a workspace: its address, and how to end it. */
 export async function serve(workspace) {
   const server = spawn(MUTU(), ['serve', '--workspace', workspace, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  // The one-time link for signing in comes right behind the address, and only while nobody has an account.
-  let url;
-  for await (const line of createInterface({ input: server.stderr })) {
-    url ??= / is at (http:\S+)/.exec(line)?.[1];
-    const link = /(http:\S+\/sign-in\?key=\S+)/.exec(line)?.[1];
-    if (url && link) {
-      server.stderr.resume();
-      return { url, link, stop: () => server.kill() };
-    }
-  }
-  throw new Error('the server did not start');
+  const lines = createInterface({ input: server.stderr });
+  return new Promise((resolve, reject) => {
+    let tell;
+    const link = new Promise((told) => (tell = told));
+    lines.on('line', (line) => {
+      // The one-time link for signing in comes behind the address.
+      const key = /(http:\S+\/sign-in\?key=\S+)/.exec(line)?.[1];
+      if (key) tell(key);
+      const url = / is at (http:\S+)/.exec(line)?.[1];
+      if (url) resolve({ url, link, stop: () => server.kill() });
+    });
+    lines.on('close', () => reject(new Error('the server did not start')));
+  });
+}
+
+/** Signs the browser in by the link that the server printed, where changing needs it. */
+export async function signIn(browser, server) {
+  const { mayEdit } = await api('/session', server.url);
+  if (mayEdit === true) return;
+  const page = await browser.context.newPage();
+  await page.goto(await server.link);
+  await page.close();
 }
 
 /** A server of its own for a fresh demonstration workspace, which a test may change. */

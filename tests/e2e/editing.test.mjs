@@ -3,16 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before as beforeAll, test } from 'node:test';
-import { api as ask, axe, clickAt, digits, dragFrom, openBrowser, openPage, serveDemo, settled, shot, SIZES } from './browser.mjs';
+import { api as ask, axe, clickAt, digits, dragFrom, openBrowser, openPage, serveDemo, settled, shot, signIn, SIZES } from './browser.mjs';
 
 let browser;
 let server;
 beforeAll(async () => {
   server = await serveDemo();
   browser = await openBrowser();
-  const page = await browser.context.newPage();
-  await page.goto(server.link);
-  await page.close();
+  await signIn(browser, server);
 });
 after(async () => {
   await browser?.close();

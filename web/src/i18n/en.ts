@@ -221,7 +221,7 @@ export const en: Record<Key, string> = {
   'draw.pick': 'Point at the neighbours to be merged',
   'merge.heading': 'Two people changed this feature',
   'merge.who': '{who} saved first, at {when}.',
-  'merge.how': 'Choose field by field what shall stand; what is not chosen stays in the history.',
+  'merge.how': 'Choose field by field what shall stand. Theirs is in the history already; what of yours is not chosen is not saved.',
   'merge.base': 'Before both',
   'merge.theirs': 'Theirs',
   'merge.mine': 'Mine',

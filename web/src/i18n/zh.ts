@@ -219,7 +219,7 @@ export const zh = {
   'draw.pick': '在地图上点选要合并的相邻要素',
   'merge.heading': '两人都改了这个要素',
   'merge.who': '{who} 于 {when} 已先保存。',
-  'merge.how': '请逐项选择保留哪一个；没有选的内容也都留在历史里。',
+  'merge.how': '请逐项选择保留哪一个。对方的内容已在历史里；没有选的“我的”内容不会保存。',
   'merge.base': '修改前',
   'merge.theirs': '对方',
   'merge.mine': '我的',
