@@ -13,7 +13,6 @@ import {
   TerraDrawPointMode,
   TerraDrawPolygonMode,
   TerraDrawSelectMode,
-  TerraDrawSessionUndoRedo,
 } from 'terra-draw';
 import { TerraDrawMapLibreGLAdapter } from 'terra-draw-maplibre-gl-adapter';
 import { DECIMALS, forDrawing, type Piece } from '../edit/shapes';
@@ -33,6 +32,9 @@ export class Drawing {
   private targets: Position[] = [];
   /** What is being drawn; null while what is there is changed. */
   private sort: Piece['kind'] | null = null;
+  private now: Piece[] = [];
+  private past: Piece[][] = [];
+  private future: Piece[][] = [];
 
   constructor(
     private readonly map: MapLibre,
@@ -53,13 +55,15 @@ export class Drawing {
         new TerraDrawLineStringMode({ snapping, pointerDistance: REACH, showCoordinatePoints: true, styles: { lineStringColor: SNAP, lineStringWidth: 3, coordinatePointColor: PAPER, coordinatePointOutlineColor: SNAP, coordinatePointOutlineWidth: 2, coordinatePointWidth: 5, ...hints } }),
         new TerraDrawPointMode({ styles: { pointColor: ACCENT, pointOutlineColor: PAPER, pointOutlineWidth: 2, pointWidth: 7 } }),
       ],
-      undoRedo: { modeLevel: new TerraDrawModeUndoRedo(), sessionLevel: new TerraDrawSessionUndoRedo() },
+      // Steps of a shape under way are terra-draw's; those of finished ones are kept here, as it forgets what is to be done again
+      // when a shape is taken up anew.
+      undoRedo: { modeLevel: new TerraDrawModeUndoRedo() },
     });
     this.draw.start();
     this.draw.on('finish', (_id, context) => {
       // What was just drawn is at once open to corrections.
       if (context.action === 'draw') this.select();
-      this.changed();
+      this.step();
     });
     this.draw.on('history', () => this.changed());
   }
@@ -89,9 +93,17 @@ export class Drawing {
     this.draw.clear();
     this.sort = null;
     const refused = this.add(pieces);
-    this.draw.clearUndoRedoHistory();
     this.select();
+    [this.now, this.past, this.future] = [this.pieces(), [], []];
     return refused;
+  }
+
+  /** Something was finished: it can be undone from now on. */
+  private step(): void {
+    this.past.push(this.now);
+    this.now = this.pieces();
+    this.future = [];
+    this.changed();
   }
 
   private add(pieces: readonly Piece[]): string[] {
@@ -106,7 +118,7 @@ export class Drawing {
   /** Begins to draw something new in place of what is there. */
   begin(kind: Piece['kind']): void {
     this.draw.clear();
-    this.draw.clearUndoRedoHistory();
+    [this.now, this.past, this.future] = [[], [], []];
     this.sort = kind;
     this.draw.setMode(MODES[kind]);
   }
@@ -114,7 +126,7 @@ export class Drawing {
   /** Ends drawing: what stands there now is open to be changed. */
   takeUp(): void {
     this.select();
-    this.changed();
+    this.step();
   }
 
   /** Opens the first piece to be changed. */
@@ -151,32 +163,43 @@ export class Drawing {
     } catch {
       return false;
     }
-    this.changed();
+    this.step();
     return true;
   }
 
+  private get isUnderWay(): boolean {
+    return this.draw.getModeState() === 'drawing';
+  }
+
   get canUndo(): boolean {
-    return this.draw.canUndo();
+    return this.isUnderWay ? this.draw.canUndo() : this.past.length > 0;
   }
 
   get canRedo(): boolean {
-    return this.draw.canRedo();
+    return this.isUnderWay ? this.draw.canRedo() : this.future.length > 0;
   }
 
   undo(): void {
-    if (!this.draw.undo()) return;
-    this.afterStep();
+    if (this.isUnderWay) this.draw.undo();
+    else this.turn(this.past, this.future);
   }
 
   redo(): void {
-    if (!this.draw.redo()) return;
-    this.afterStep();
+    if (this.isUnderWay) this.draw.redo();
+    else this.turn(this.future, this.past);
   }
 
-  private afterStep(): void {
-    // Undoing puts shapes anew: the one under the hand is taken up again, and what was undone whole is drawn anew.
-    if (this.placed().length > 0 && this.draw.getModeState() !== 'drawing') this.select();
-    else if (this.placed().length === 0 && this.sort) this.draw.setMode(MODES[this.sort]);
+  /** Goes one step from what is now to what lies on top of one pile, and puts what is now on the other. */
+  private turn(from: Piece[][], onto: Piece[][]): void {
+    const next = from.pop();
+    if (!next) return;
+    onto.push(this.now);
+    this.draw.clear();
+    this.now = next;
+    if (next.length > 0) {
+      this.add(next);
+      this.select();
+    } else if (this.sort) this.draw.setMode(MODES[this.sort]);
     this.changed();
   }
 

@@ -186,7 +186,9 @@ export class Editing {
       const changes = this.changes();
       if (asking.signal.aborted || changes === null) return;
       const preview = await postChanges(this.note, changes, true, asking.signal);
-      [this.preview, this.findings, this.isPreviewed, this.fault] = [preview, preview.findings, true, null];
+      // What the server says of an edit that it would take is worth a look, and no obstacle.
+      const notices = preview.findings.map((finding) => ({ ...finding, severity: 'warning' as const }));
+      [this.preview, this.findings, this.isPreviewed, this.fault] = [preview, notices, true, null];
     } catch (fault) {
       if (asking.signal.aborted) return;
       this.preview = null;
