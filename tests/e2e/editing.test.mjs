@@ -305,7 +305,7 @@ test('a new parcel drawn by the mouse, and one by the keyboard alone', async () 
         await page.keyboard.press('Tab');
       }
     }
-    await page.getByRole('button', { name: '完成' }).press('Enter');
+    await page.getByRole('button', { name: '完成', exact: true }).press('Enter');
     await fieldOf(page, 'code').fill('DX-NEW-2');
     await previewed(page);
     await save(page);
@@ -328,7 +328,7 @@ test('a shape that crosses itself is refused with the place, and the map shows i
         await page.keyboard.press('Tab');
       }
     }
-    await page.getByRole('button', { name: '完成' }).click();
+    await page.getByRole('button', { name: '完成', exact: true }).click();
     await page.locator('.findings li').first().waitFor();
     assert.ok(await page.getByRole('button', { name: '保存', exact: true }).isDisabled());
     await shot(page, 'finding-zh');
