@@ -25,7 +25,7 @@ async function onPage({ refused = [], ...options }, steps) {
     await settled(page);
     await steps(page);
     assert.deepEqual(account.elsewhere, []);
-    assert.deepEqual(account.failed.map((line) => line.split(' ')[0]), refused);
+    assert.deepEqual(account.failed.map((line) => line.split(' ')[0]), refused, account.failed.join('\n'));
     assert.deepEqual(account.errors.filter((line) => !/status of 404/.test(line)), []);
   } finally {
     await page.close();
