@@ -40,7 +40,8 @@ export async function read<T>(path: string, signal?: AbortSignal): Promise<T> {
 
 /** Asks this server; an answer that is no success becomes a fault. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
-  const headers = { accept: 'application/geo+json, application/json', ...(init.headers as Record<string, string> | undefined) };
+  // Not the very header of GDAL's drivers, which may not ask for a moment (src/api/picture.rs).
+  const headers = { accept: 'application/geo+json, application/json;q=0.9', ...(init.headers as Record<string, string> | undefined) };
   const answer = await fetch(sameOrigin(path), { ...init, headers });
   if (!answer.ok) throw await faultOf(answer);
   return answer;
