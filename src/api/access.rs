@@ -22,7 +22,7 @@ pub(super) struct Access {
     /// What they may do; `None` for somebody unknown, who reads where reading needs no account.
     role: Option<Role>,
     rights: Arc<Rights>,
-    means: Option<Means>,
+    identity: Option<Arc<Identity>>,
 }
 
 /// The layers that somebody may change.
@@ -36,18 +36,18 @@ impl Access {
     /// Everything: the person at their own machine.
     pub(super) fn everything() -> Self {
         let role = Some(Role::Administrator);
-        Self { author: LOCAL.to_owned(), person: None, role, rights: Arc::default(), means: None }
+        Self { author: LOCAL.to_owned(), person: None, role, rights: Arc::default(), identity: None }
     }
 
     /// Somebody who has not shown who they are.
     pub(super) fn of_nobody() -> Self {
-        Self { author: String::new(), person: None, role: None, rights: Arc::default(), means: None }
+        Self { author: String::new(), person: None, role: None, rights: Arc::default(), identity: None }
     }
 
     /// Somebody who has.
     pub(super) fn of(identity: Identity) -> Self {
-        let Identity { author, person, role, rights, means } = identity;
-        Self { author, person, role: Some(role), rights, means: Some(means) }
+        let Identity { author, person, role, rights, .. } = identity.clone();
+        Self { author, person, role: Some(role), rights, identity: Some(Arc::new(identity)) }
     }
 
     /// Who, as the history of changes names them; empty for somebody unknown.
@@ -66,8 +66,13 @@ impl Access {
     }
 
     /// How they showed who they are.
-    pub(super) const fn means(&self) -> Option<Means> {
-        self.means
+    pub(super) fn means(&self) -> Option<Means> {
+        self.identity.as_ref().map(|identity| identity.means)
+    }
+
+    /// Who they showed to be.
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
     }
 
     /// What keeps layers or rows from them; `None` where they see everything.
@@ -143,8 +148,7 @@ mod tests {
 
     fn access(role: Role, rights: &str) -> Access {
         let rights = Arc::new(serde_json::from_str(rights).unwrap());
-        let (author, person) = ("li".to_owned(), Some("li".to_owned()));
-        Access::of(Identity { author, person, role, rights, means: Means::Token })
+        Access { author: "li".to_owned(), person: Some("li".to_owned()), role: Some(role), rights, identity: None }
     }
 
     fn status(refused: Result<(), ApiError>) -> u16 {

@@ -34,6 +34,7 @@ use crate::{
 
 use super::{
     AppState,
+    access::Access,
     error::ApiError,
     html::{self, LANG, Lang, View},
     negotiate::{HTML, JSON, Representation, negotiate},
@@ -274,7 +275,7 @@ fn stream(state: &AppState, asked: &Asked, query: &Query) -> Result<Response, Ap
         return Ok((headers, Body::empty()).into_response());
     }
     let (line, body) = sending::line(PATIENCE);
-    let following = Following { state: state.clone(), sight: sight_of(asked), line };
+    let following = Following { state: state.clone(), access: asked.access.clone(), sight: sight_of(asked), line };
     tokio::spawn(async move {
         // Given back when the stream has ended, whoever ended it.
         let _slot = slot;
@@ -288,6 +289,7 @@ fn stream(state: &AppState, asked: &Asked, query: &Query) -> Result<Response, Ap
 /// One stream.
 struct Following {
     state: AppState,
+    access: Access,
     sight: Option<Arc<dyn Sight>>,
     line: sending::LiveLine,
 }
@@ -306,6 +308,10 @@ impl Following {
         let end = tokio::time::Instant::now() + LIFE;
         loop {
             let now = (*head.borrow_and_update())?;
+            // Who was signed out, or sees something else by now, comes again and is let in as they are.
+            if self.state.gate.as_ref().is_some_and(|gate| !gate.still_admits(&self.access)) {
+                return None;
+            }
             while sent < now {
                 match self.pass_on(sent, now).await {
                     Ok(Some(until)) => sent = until,

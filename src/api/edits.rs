@@ -36,6 +36,7 @@ use super::{
     ogc::editing::{check_note, feature_of, finding},
     query::{Asked, Parameter, Query},
     refusal::{self, findings_of},
+    sight::Sight,
 };
 
 const DRY_RUN: Parameter = Parameter {
@@ -176,6 +177,7 @@ fn carry_out(
         return Err(findings_of(&building.findings));
     }
     let Building { changes, lineage, notices, .. } = building;
+    Sight::of(&access).check_edit(&catalog, &changes)?;
     let edit = Edit { author: access.author().to_owned(), note: given.note, changes, lineage };
     let planner = &state.planner;
     let done = if is_dry { planner.preview(edit, Standard::New) } else { planner.carry_out(edit, Standard::New) };

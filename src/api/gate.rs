@@ -158,6 +158,14 @@ impl Gate {
         Ok(access)
     }
 
+    /// Whether somebody who was let in would be let in now, to see the same: for answers that last.
+    pub(super) fn still_admits(&self, access: &Access) -> bool {
+        match access.identity() {
+            Some(identity) => self.people.is_still(identity),
+            None => !self.people.has_people(),
+        }
+    }
+
     /// Refuses a change that a page of another site makes a browser ask for.
     fn check_origin(&self, headers: &HeaderMap, has_token: bool) -> Result<(), ApiError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

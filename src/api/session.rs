@@ -117,17 +117,9 @@ pub(super) async fn begin_session(
         return by_form(&state, gate, address, (&asked, &body)).await;
     }
     let Credentials { name, password } = read_json(&asked.headers, &body)?;
-    let (person, secret) = gate.sign_in((name, password), address).await?;
-    let person = gate.people().person(&person).ok_or_else(ApiError::sign_in_required)?;
-    let (role, rights) = (person.role, std::sync::Arc::clone(&person.rights));
-    let author = person.name.clone();
-    let access = Access::of(crate::people::Identity {
-        author: author.clone(),
-        person: Some(author),
-        role,
-        rights,
-        means: Means::Session,
-    });
+    let (_, secret) = gate.sign_in((name, password), address).await?;
+    let identity = gate.people().who_has_session(secret.reveal()).ok_or_else(ApiError::sign_in_required)?;
+    let access = Access::of(identity);
     let mut response = no_store(axum::Json(describe(&state, &access)).into_response());
     response.headers_mut().insert(header::SET_COOKIE, gate.cookie(secret.reveal()));
     Ok(response)

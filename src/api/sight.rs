@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     catalog::{Catalog, LayerState, grid_of},
-    domain::{feature::Feature, layer::Layer, schema::LayerId},
+    domain::{edit::Change, feature::Feature, layer::Layer, schema::LayerId},
     engine::table::SegmentBuilder,
     people::Rights,
     planner::{self, AskError, Seen, Which, select},
@@ -114,6 +114,39 @@ impl Sight {
     /// Whether anything of a layer is shown.
     pub(super) fn shows_layer(&self, layer: &LayerId) -> bool {
         self.0.as_ref().is_none_or(|rights| rights.reads(layer))
+    }
+
+    /// Refuses an edit of features that are not shown, as if they were not there, and one that would make features which
+    /// are not. `catalog` is what the one who edits sees.
+    ///
+    /// # Errors
+    /// 404, 403.
+    pub(super) fn check_edit(&self, catalog: &Catalog, changes: &[Change]) -> Result<(), ApiError> {
+        if self.is_everything() {
+            return Ok(());
+        }
+        let mut put: BTreeMap<&LayerId, Vec<&Feature>> = BTreeMap::new();
+        for change in changes {
+            let (layer, id) = change.target();
+            let absent = || ApiError::not_found(format!("layer {layer} has no feature {id}"));
+            let state = catalog.layer(layer.as_str()).ok_or_else(absent)?;
+            // The version of a feature that one may not see can be guessed: it must not be enough to change it.
+            let is_new = matches!(change, Change::Put { expects: None, .. });
+            if !is_new && state.table().row_of(id).is_none() {
+                return Err(absent());
+            }
+            if let Change::Put { feature, .. } = change {
+                put.entry(layer).or_default().push(feature);
+            }
+        }
+        for (layer, features) in put {
+            let state = catalog.layer(layer.as_str());
+            if !state.is_some_and(|state| self.shows(state.layer(), &features).into_iter().all(|shown| shown)) {
+                let why = format!("a feature of layer {layer} would become one that you may not see");
+                return Err(ApiError::forbidden(why));
+            }
+        }
+        Ok(())
     }
 
     /// For each of some features, of one layer as it is or was, whether it is shown.

@@ -27,6 +27,8 @@ pub struct Identity {
     pub rights: Arc<Rights>,
     /// How they showed it.
     pub means: Means,
+    /// What is kept of what they showed.
+    pub(super) proof: Hash,
 }
 
 /// How somebody showed who they are.
@@ -85,6 +87,7 @@ impl Register {
                 role: Role::Administrator,
                 rights: Arc::default(),
                 means,
+                proof: session.hash,
             };
             return self.people.is_empty().then(local);
         };
@@ -95,6 +98,7 @@ impl Register {
             role: person.role,
             rights: Arc::clone(&person.rights),
             means,
+            proof: session.hash,
         })
     }
 
@@ -103,7 +107,7 @@ impl Register {
         let means = Means::Token;
         let Some(name) = &token.token.person else {
             let (author, rights) = (token.author(), Arc::clone(&token.token.rights));
-            return Some(Identity { author, person: None, role: token.token.role, rights, means });
+            return Some(Identity { author, person: None, role: token.token.role, rights, means, proof: token.hash });
         };
         let person = self.person(name).filter(|person| !person.is_disabled)?;
         Some(Identity {
@@ -112,6 +116,7 @@ impl Register {
             role: person.role.min(token.token.role),
             rights: Arc::clone(&person.rights),
             means,
+            proof: token.hash,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use rusqlite::{Connection, params};
 
 use super::{
-    Identity, People,
+    Identity, Means, People,
     error::PeopleError,
     now_ms,
     secret::{self, Hash, Secret},
@@ -72,8 +72,22 @@ impl People {
     /// Whose session this is; `None` for one that is unknown or has ended.
     #[must_use]
     pub fn who_has_session(&self, shown: &str) -> Option<Identity> {
+        self.of_session(&secret::hash_of(shown))
+    }
+
+    /// Whether somebody may still do what they might when they showed who they are.
+    #[must_use]
+    pub fn is_still(&self, identity: &Identity) -> bool {
+        let now = match identity.means {
+            Means::Session => self.of_session(&identity.proof),
+            Means::Token => self.of_token(&identity.proof),
+        };
+        now.as_ref() == Some(identity)
+    }
+
+    fn of_session(&self, hash: &Hash) -> Option<Identity> {
         let register = self.register();
-        let stored = register.sessions.get(&secret::hash_of(shown))?;
+        let stored = register.sessions.get(hash)?;
         let now = now_ms();
         if !stored.is_good(now) {
             return None;

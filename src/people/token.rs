@@ -148,11 +148,14 @@ impl People {
     /// Whose token this is; `None` for one that is unknown, ended or of somebody who is kept out.
     #[must_use]
     pub fn who_has_token(&self, shown: &str) -> Option<Identity> {
-        let hash = secret::hash_of(shown);
-        let known = Some(self.register()).filter(|register| register.tokens.contains_key(&hash));
+        self.of_token(&secret::hash_of(shown))
+    }
+
+    pub(super) fn of_token(&self, hash: &Hash) -> Option<Identity> {
+        let known = Some(self.register()).filter(|register| register.tokens.contains_key(hash));
         // A token that the command line has just made is good at once.
         let register = known.unwrap_or_else(|| self.register_now());
-        let stored = register.tokens.get(&hash)?;
+        let stored = register.tokens.get(hash)?;
         let now = now_ms();
         if stored.token.expires_at.is_some_and(|end| end <= now) {
             return None;

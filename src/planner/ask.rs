@@ -6,7 +6,6 @@ use geo::Coord;
 
 use crate::{
     catalog::LayerState,
-    domain::layer::Layer,
     engine::{
         filter::{Bound, Expr, FilterError, Selection, all_of, bind, in_crs, parse_json, parse_text, property_equals},
         find::meets_box,
@@ -107,17 +106,6 @@ pub fn check_filter(state: &LayerState, which: &Which<'_>) -> Result<(), AskErro
 }
 
 impl Planner {
-    /// A layer as it is described in the file, and the number of the import from which on it has these columns; `None`
-    /// where there is none.
-    ///
-    /// # Errors
-    /// [`PlannerError::Store`] where the file cannot be read.
-    pub fn layer_since(&self, layer: &str) -> Result<Option<(Layer, i64)>, PlannerError> {
-        let reader = Reader::open(&self.path)?;
-        let stored = reader.layers().iter().find(|stored| stored.layer.id.as_str() == layer);
-        Ok(stored.map(|stored| (stored.layer.clone(), stored.base)))
-    }
-
     /// Whether a filter makes sense of a layer as it is defined in the file, of which nothing else is read.
     ///
     /// # Errors

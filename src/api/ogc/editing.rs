@@ -39,6 +39,7 @@ use super::{
         negotiate,
         query::{Asked, Query},
         refusal::{self, findings_of},
+        sight::Sight,
         told::{Listener, Told},
     },
     features::{canonical_id, item_document},
@@ -384,6 +385,7 @@ pub(in super::super) fn feature_of(
 /// Carries the change out and answers with the feature as it became.
 async fn carry_out(state: &AppState, asked: &Asked, writable: Writable, change: Change) -> Result<Response, ApiError> {
     let edit = writable.edit(change);
+    Sight::of(&asked.access).check_edit(&writable.collection.catalog, &edit.changes)?;
     let planner = std::sync::Arc::clone(&state.planner);
     let work = move || planner.carry_out(edit, Standard::New);
     let done = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;

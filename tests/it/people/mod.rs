@@ -51,6 +51,33 @@ impl Office {
         Self::with(|_| ())
     }
 
+    /// With two wells that may be changed, one of each town.
+    fn of_wells() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("wells.geojson");
+        let well = |x: f64, town: &str| {
+            serde_json::json!({ "type": "Feature", "geometry": { "type": "Point", "coordinates": [x, 22.7] },
+                                "properties": { "town": town } })
+        };
+        let wells =
+            serde_json::json!({ "type": "FeatureCollection", "features": [well(112.9, "a"), well(112.8, "b")] });
+        std::fs::write(&source, wells.to_string()).unwrap();
+        let path = folder.path().join("office.gpkg");
+        let made = std::process::Command::new(env!("CARGO_BIN_EXE_mutu"))
+            .args(["import", source.to_str().unwrap(), "--layer", "wells", "-w", path.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let planner = Planner::open(&path).unwrap();
+        planner.load(&mut |_| ()).unwrap();
+        let people = Arc::new(People::open(&path).unwrap());
+        people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+        let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
+        config.base_url = "http://mutu.test".to_owned();
+        let app = router(AppState::with_people(Arc::new(planner), config, Arc::clone(&people)));
+        Self { app, people, _folder: folder }
+    }
+
     /// Nobody in it yet, served by some settings.
     fn with(set: impl FnOnce(&mut ServerConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -297,3 +297,98 @@ fn each_role_may_change_what_its_word_says_and_no_handler_is_forgotten() {
         }
     }
 }
+
+#[test]
+fn an_editor_changes_no_row_that_they_do_not_see_and_puts_none_out_of_sight() {
+    let office = Office::of_wells();
+    let (narrow, whole) =
+        (office.token(Role::Editor, r#"{"rows":{"wells":"town = 'a'"}}"#), office.token(Role::Manager, "{}"));
+    let post = |token: &str, change: String| {
+        let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        office.send(Method::POST, "/changes", &headers, &format!(r#"{{"note":"n","changes":[{change}]}}"#))
+    };
+    let feature = |id: &str, town: &str| {
+        format!(
+            r#"{{"type":"Feature"{id},"geometry":{{"type":"Point","coordinates":[112.7,22.7]}},"properties":{{"town":"{town}"}}}}"#
+        )
+    };
+    let before = office.get("/collections/wells/items", &whole).json()["features"].clone();
+    let version = office.get("/collections/wells/items/2", &whole).header("etag").to_owned();
+    for (what, hidden) in [
+        ("delete", |id: i64, version: i64| {
+            format!(r#"{{"delete":{{"layer":"wells","id":{id},"version":{version}}}}}"#)
+        }),
+        ("patch", |id: i64, version: i64| {
+            format!(r#"{{"patch":{{"layer":"wells","id":{id},"version":{version},"properties":{{"town":"a"}}}}}}"#)
+        }),
+    ] as [(&str, fn(i64, i64) -> String); 2]
+    {
+        for version in 0..4 {
+            let (mine, absent) = (post(&narrow, hidden(2, version)), post(&narrow, hidden(9, version)));
+            assert_eq!(mine.status, 404, "{what}: {}", mine.text());
+            assert_eq!(plain(&mine, "feature 2"), plain(&absent, "feature 9"), "{what}");
+        }
+    }
+    for version in 0..4 {
+        let put = |id: i64| {
+            let feature = feature(&format!(r#","id":{id}"#), "a");
+            post(&narrow, format!(r#"{{"put":{{"layer":"wells","feature":{feature},"version":{version}}}}}"#))
+        };
+        assert_eq!(plain(&put(2), "feature 2"), plain(&put(9), "feature 9"));
+        assert_eq!(put(2).status, 404);
+    }
+    let bearer = format!("Bearer {narrow}");
+    for method in [Method::DELETE, Method::PUT] {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/geo+json"),
+            ("if-match", version.as_str()),
+        ];
+        let status = office.status(method, "/collections/wells/items/2", &headers, &feature("", "a"));
+        assert_eq!(status, 404);
+    }
+    assert_eq!(office.get("/collections/wells/items", &whole).json()["features"], before, "nothing was changed");
+    let made = post(&narrow, format!(r#"{{"put":{{"layer":"wells","feature":{},"version":null}}}}"#, feature("", "b")));
+    assert_eq!(made.status, 403, "{}", made.text());
+    let made = post(&narrow, format!(r#"{{"put":{{"layer":"wells","feature":{},"version":null}}}}"#, feature("", "a")));
+    assert!(made.status.is_success(), "{}", made.text());
+    // The feed tells of what one may see: an edit of a hidden row is none, one that hides a row removes it.
+    let seq = |answer: &Answer| answer.json()["seq"].as_i64().unwrap();
+    let version_of = |id: i64| {
+        let story = office.get(&format!("/collections/wells/items/{id}/history"), &whole).json();
+        story["versions"][0]["version"].as_i64().unwrap()
+    };
+    let patch = |id: i64, town: &str| {
+        let version = version_of(id);
+        let text = format!(
+            r#"{{"patch":{{"layer":"wells","id":{id},"version":{version},"properties":{{"town":"{town}"}}}}}}"#
+        );
+        let done = post(&whole, text);
+        assert!(done.status.is_success(), "{}", done.text());
+        seq(&done)
+    };
+    let (of_hidden, hiding) = (patch(2, "c"), patch(1, "b"));
+    assert_eq!(office.get(&format!("/changes/{of_hidden}"), &narrow).status, 404);
+    assert_eq!(office.get(&format!("/changes/{of_hidden}"), &whole).status, 200);
+    let told = office.get(&format!("/changes/{hiding}"), &narrow).json();
+    assert_eq!(told["features"][0]["operation"], "removed", "{told}");
+    assert!(told["features"][0]["after"].is_null());
+    let told: Vec<i64> = office.get("/changes", &narrow).json()["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["seq"].as_i64().unwrap())
+        .collect();
+    assert!(told.contains(&hiding) && !told.contains(&of_hidden), "{told:?}");
+    for id in [1, 2] {
+        let (mine, absent) = (format!("/collections/wells/items/{id}"), "/collections/wells/items/99");
+        assert_eq!(office.get(&mine, &narrow).status, office.get(absent, &narrow).status);
+    }
+    let (mine, absent) = ("/collections/wells/items/2/history", "/collections/wells/items/99/history");
+    let (mine, absent) = (office.get(mine, &narrow), office.get(absent, &narrow));
+    assert_eq!(plain(&mine, "\\\"2\\\""), plain(&absent, "\\\"99\\\""));
+    // The author of a change is who made it.
+    let author = office.get("/changes", &whole).json()["changes"].as_array().unwrap().last().unwrap()["author"].clone();
+    assert_eq!(author, "token:manager of a test");
+}
