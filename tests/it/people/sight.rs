@@ -84,7 +84,8 @@ fn a_layer_that_one_may_not_read_is_as_one_that_is_not_there_on_every_route() {
         }
     }
     assert!(compared > 60, "{compared}");
-    for (path, _) in paths_of_a_layer(&office, &whole) {
+    let read = paths_of_a_layer(&office, &whole).into_iter().filter(|(_, methods)| methods.contains(&Method::GET));
+    for (path, _) in read {
         let answer = office.get(&path.replace("{layer}", "landuse"), &whole);
         // A comparison asks for its moments; the layer is known all the same.
         let is_known = answer.status == 200 || answer.text().contains("missing-parameter");
@@ -345,8 +346,13 @@ fn an_editor_changes_no_row_that_they_do_not_see_and_puts_none_out_of_sight() {
             ("content-type", "application/geo+json"),
             ("if-match", version.as_str()),
         ];
-        let status = office.status(method, "/collections/wells/items/2", &headers, &feature("", "a"));
-        assert_eq!(status, 404);
+        let ask = |id: i64| {
+            let path = format!("/collections/wells/items/{id}");
+            office.send(method.clone(), &path, &headers, &feature("", "a"))
+        };
+        let (mine, absent) = (ask(2), ask(9));
+        assert!(mine.status.is_client_error(), "{}", mine.text());
+        assert_eq!(plain(&mine, "feature \\\"2\\\""), plain(&absent, "feature \\\"9\\\""));
     }
     assert_eq!(office.get("/collections/wells/items", &whole).json()["features"], before, "nothing was changed");
     let made = post(&narrow, format!(r#"{{"put":{{"layer":"wells","feature":{},"version":null}}}}"#, feature("", "b")));
