@@ -18,7 +18,7 @@ use mutu::{
         feature::Feature,
         schema::LayerId,
     },
-    planner::{Planner, StatisticsQuestion, statistics},
+    planner::{Planner, Standard, StatisticsQuestion, statistics},
 };
 use serde_json::{Value, json};
 
@@ -66,6 +66,10 @@ pub fn measure(workspace: &Path) -> Outcome<Value> {
     };
     let large = changes_of(&planner.read(), &ids[..MANY.min(ids.len())])?;
     let edit = edit_of(large);
+    // Everything but the storing.
+    let start = Instant::now();
+    planner.preview(edit.clone(), Standard::New)?;
+    let judged = start.elapsed();
     let start = Instant::now();
     planner.commit(&edit)?;
     let many = start.elapsed();
@@ -88,6 +92,7 @@ pub fn measure(workspace: &Path) -> Outcome<Value> {
         "rss_mb": [before_mb, after_mb, resident_mb()?],
         "many": MANY.min(ids.len()),
         "many_applied_s": applied.as_secs_f64(),
+        "many_judged_s": judged.as_secs_f64(),
         "many_committed_s": many.as_secs_f64(),
         "statistics_after_many_s": statistics_after_many.as_secs_f64(),
         "settled_s": settled.as_secs_f64(),

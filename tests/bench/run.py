@@ -25,6 +25,7 @@ import time
 
 sys.dont_write_bytecode = True  # before our own modules: the tree stays as it is checked out
 
+import edits                                                            # noqa: E402
 import over_http                                                        # noqa: E402
 import report                                                           # noqa: E402
 from postgis import Absent, PostGis                                     # noqa: E402
@@ -154,6 +155,9 @@ class Bench:
 
     def ask_under_export(self):
         over_http.under_export(self, self.server)
+
+    def change(self):
+        edits.edit(self, MUTU, self.library)
 
     def take_in(self):
         ours, peers = [], {"pyogrio": [], "DuckDB": [], "ogr2ogr to GeoPackage": []}
@@ -358,7 +362,7 @@ class Bench:
 STEPS = {"import": Bench.take_in, "open": Bench.reopen, "http": Bench.load, "statistics": Bench.ask_statistics,
          "features": Bench.ask_over_http, "tiles": Bench.make_tiles, "under-export": Bench.ask_under_export,
          "areas": Bench.areas, "locate": Bench.locate, "nearest": Bench.nearest, "overlay": Bench.overlay,
-         "export": Bench.give_out}
+         "export": Bench.give_out, "edits": Bench.change}
 
 
 def median(runs, name):
