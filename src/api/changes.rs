@@ -404,12 +404,11 @@ fn feature_of(seen: &SeenChange) -> Value {
 /// A feature as GeoJSON; its values stand without names where nobody knows them any more.
 fn geojson_of(feature: &Feature, layer: Option<&Layer>) -> Value {
     let mut out = Vec::new();
-    match layer.filter(|layer| layer.schema.fields.len() == feature.values.len()) {
-        Some(layer) => write_feature(&mut out, &feature.view(), &PropertyNames::new(&layer.schema), 9),
-        None => {
-            let bare = FeatureRef { values: Vec::new(), ..feature.view() };
-            write_feature(&mut out, &bare, &PropertyNames::new(&crate::domain::schema::Schema::default()), 9);
-        }
+    if let Some(layer) = layer.filter(|layer| layer.schema.fields.len() == feature.values.len()) {
+        write_feature(&mut out, &feature.view(), &PropertyNames::new(&layer.schema), 9);
+    } else {
+        let bare = FeatureRef { values: Vec::new(), ..feature.view() };
+        write_feature(&mut out, &bare, &PropertyNames::new(&crate::domain::schema::Schema::default()), 9);
     }
     serde_json::from_slice(&out).unwrap_or(Value::Null)
 }

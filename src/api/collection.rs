@@ -17,10 +17,7 @@ impl Collection {
     pub(super) async fn find(state: &AppState, asked: &Asked, id: &str) -> Result<Self, ApiError> {
         let catalog = state.picture(asked).await?;
         let found = catalog.layer(id).cloned();
-        let layer = match found {
-            Some(layer) => layer,
-            None => return Err(state.no_layer(asked, &catalog, id).await),
-        };
+        let Some(layer) = found else { return Err(state.no_layer(asked, &catalog, id).await) };
         Ok(Self { catalog, state: layer })
     }
 

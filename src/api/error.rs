@@ -20,7 +20,7 @@ pub(crate) struct ApiError {
     /// For the log only.
     inside: Option<String>,
     /// What the document says beside the usual members.
-    members: Map<String, Value>,
+    members: Box<Map<String, Value>>,
 }
 
 /// The document that is sent.
@@ -47,7 +47,7 @@ impl ApiError {
             detail: detail.into(),
             parameter: Some(parameter.to_owned()),
             inside: None,
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -59,7 +59,7 @@ impl ApiError {
             detail: detail.into(),
             parameter: None,
             inside: None,
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -72,7 +72,7 @@ impl ApiError {
             detail,
             parameter: None,
             inside: None,
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -84,7 +84,7 @@ impl ApiError {
             detail: detail.into(),
             parameter: Some("Accept".to_owned()),
             inside: None,
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
@@ -96,19 +96,19 @@ impl ApiError {
             detail: "the server failed to answer; the log has the details under this request_id".to_owned(),
             parameter: None,
             inside: Some(inside.to_string()),
-            members: Map::new(),
+            members: Box::default(),
         }
     }
 
     /// 503: as much is under way as the server does at a time; the client may come again soon.
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None, members: Map::new() }
+        Self { status, code: "busy", detail: detail.into(), parameter: None, inside: None, members: Box::default() }
     }
 
     /// A refusal of another status: a stable word and a sentence.
     pub(crate) fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), parameter: None, inside: None, members: Map::new() }
+        Self { status, code, detail: detail.into(), parameter: None, inside: None, members: Box::default() }
     }
 
     /// The same with a further member in its document.

@@ -249,17 +249,13 @@ impl Gate {
             Ok(Some((person, secret)))
         };
         let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)?;
-        match checked.map_err(ApiError::internal)? {
-            Some((person, secret)) => {
-                self.throttle.forgive(&name, address);
-                self.record_sign_in(&person, address, "sign in", "ok");
-                Ok((person, secret))
-            }
-            None => {
-                self.record_sign_in(&name, address, "sign in", "wrong name or password");
-                Err(ApiError::bad_credentials("the name or the password is wrong"))
-            }
-        }
+        let Some((person, secret)) = checked.map_err(ApiError::internal)? else {
+            self.record_sign_in(&name, address, "sign in", "wrong name or password");
+            return Err(ApiError::bad_credentials("the name or the password is wrong"));
+        };
+        self.throttle.forgive(&name, address);
+        self.record_sign_in(&person, address, "sign in", "ok");
+        Ok((person, secret))
     }
 
     /// Runs work on the people's file beside the threads that answer.

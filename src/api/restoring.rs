@@ -231,9 +231,10 @@ fn area_of(catalog: &Arc<Catalog>, layer: &LayerId, id: i64) -> Value {
 /// The answer where a way back is closed.
 fn refusal(error: PlannerError) -> ApiError {
     match (&error, error.class()) {
-        (PlannerError::Past(PastError::NotYet { .. }), _) => ApiError::not_found(error.to_string()),
         (_, ErrorClass::Conflict | ErrorClass::InvalidData) => ApiError::conflict(error.to_string()),
-        (_, ErrorClass::NotFound) => ApiError::not_found(error.to_string()),
+        (PlannerError::Past(PastError::NotYet { .. }), _) | (_, ErrorClass::NotFound) => {
+            ApiError::not_found(error.to_string())
+        }
         (_, ErrorClass::Usage) => ApiError::bad_parameter("body", "bad-body", error.to_string()),
         _ => ApiError::internal(error),
     }

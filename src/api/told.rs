@@ -72,7 +72,7 @@ impl Told {
         }
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).ok()?;
-        let key = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("{:032x}", u128::from_be_bytes(random));
         Some(Listener { key, user, is_new: true })
     }
 

@@ -59,6 +59,7 @@ struct ChangedUser {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null is another thing than nothing")]
 struct AskedToken {
     name: String,
     role: Role,
@@ -72,6 +73,7 @@ struct AskedToken {
 }
 
 /// Tells `null` from what is not there.
+#[expect(clippy::option_option, reason = "null is another thing than nothing")]
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
 }

@@ -143,6 +143,7 @@ fn is_same_shape(a: ShapeRef<'_>, b: ShapeRef<'_>) -> bool {
 }
 
 /// The box around a layer in which some boxes became others; `None` where one has to look at all features.
+#[expect(clippy::option_option, reason = "not known is another thing than no box")]
 fn extent_after(extent: Option<Bounds>, before: &[Bounds], after: &[Bounds]) -> Option<Option<Bounds>> {
     let new = after.iter().copied().reduce(Bounds::union);
     let (Some(extent), Some(gone)) = (extent, before.iter().copied().reduce(Bounds::union)) else {

@@ -16,6 +16,7 @@ use super::{Failure, Outcome, WorkspaceArgument, history_past::picture, output, 
                         mutu export --layer parcels --out done.csv --filter \"status = '完成处置'\"\n  \
                         mutu export --layer parcels --out before.gpkg --as-of 2026-03-31\n  \
                         mutu export --layer parcels --filter \"town = '共和镇'\" --checkout --out field.gpkg")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Export {
     #[command(flatten)]
     workspace: WorkspaceArgument,

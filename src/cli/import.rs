@@ -21,6 +21,7 @@ use super::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  mutu import parcels.shp --layer parcels --encoding GBK\n  \
                         mutu import survey.geojson --layer survey --crs EPSG:4547 --format json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Import {
     #[command(flatten)]
     workspace: WorkspaceArgument,

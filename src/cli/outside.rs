@@ -102,7 +102,7 @@ impl Show {
             Format::Json => output::put_json(&serde_json::json!(waiting))?,
             Format::Csv => output::put(&output::csv(&head(), &rows(&waiting)))?,
             Format::Table if waiting.layers.is_empty() => {
-                output::put("nothing waits: the file is as it is recorded\n")?
+                output::put("nothing waits: the file is as it is recorded\n")?;
             }
             Format::Table => output::put(&output::columns(&head(), &rows(&waiting)))?,
         }

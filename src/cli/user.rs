@@ -81,6 +81,7 @@ struct RightArguments {
 
 /// Refused with words: an argument is no place for a secret.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::option_option, reason = "an option with a value or without one, which is refused either way")]
 struct NoSecret {
     #[arg(long, hide = true, num_args = 0..=1)]
     password: Option<Option<String>>,

@@ -97,10 +97,16 @@ mod tests {
             others in prop::collection::vec(0_u32..20_000, 0..20),
         ) {
             let mut a = RowSet::default();
-            first.iter().for_each(|row| a.insert(*row));
+            for row in &first {
+                a.insert(*row);
+            }
             let mut b = a.clone();
-            own.iter().for_each(|row| a.insert(*row));
-            others.iter().for_each(|row| b.insert(*row));
+            for row in &own {
+                a.insert(*row);
+            }
+            for row in &others {
+                b.insert(*row);
+            }
             let set = |more: &[u32]| first.iter().chain(more).copied().collect::<BTreeSet<u32>>();
             let (in_a, in_b) = (set(&own), set(&others));
             for (held, wanted) in [(&a, &in_a), (&b, &in_b)] {

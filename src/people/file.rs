@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::error::PeopleError;
 
-/// Marks the file as ours: "MtPe".
+/// Marks the file as ours: `MtPe`.
 const APPLICATION: i64 = 0x4d74_5065;
 /// The format that this version writes.
 const FORMAT: i64 = 1;
@@ -118,7 +118,7 @@ fn keep_to_owner(path: &Path) -> Result<Option<String>, PeopleError> {
     let text = path.display().to_string();
     let metadata = fs::metadata(path).map_err(|source| PeopleError::Io { path: text.clone(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode | 0o700 == 0o700 {
         return Ok(None);
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|source| PeopleError::Open {

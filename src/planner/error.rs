@@ -124,7 +124,8 @@ impl PlannerError {
             | Self::LayerId(_)
             | Self::UnknownFormat(_)
             | Self::BadRequest(_)
-            | Self::Ask(_) => ErrorClass::Usage,
+            | Self::Ask(_)
+            | Self::Past(PastError::Replaced { .. }) => ErrorClass::Usage,
             Self::Format(FormatError::Broken { .. })
             | Self::Crs(_)
             | Self::CrsDoubtful(_)
@@ -136,10 +137,11 @@ impl PlannerError {
                 ErrorClass::NotFound
             }
             Self::Format(FormatError::Io { .. }) => ErrorClass::Io,
-            Self::Past(PastError::Replaced { .. }) => ErrorClass::Usage,
-            Self::Past(PastError::ChangedSince { .. } | PastError::OtherColumns { .. }) => ErrorClass::Conflict,
+            Self::Past(PastError::ChangedSince { .. } | PastError::OtherColumns { .. })
+            | Self::LayerExists(_)
+            | Self::Conflicts(_)
+            | Self::Taken(_) => ErrorClass::Conflict,
             Self::UnknownLayer { .. } | Self::Past(_) => ErrorClass::NotFound,
-            Self::LayerExists(_) | Self::Conflicts(_) | Self::Taken(_) => ErrorClass::Conflict,
             Self::Format(FormatError::Stopped(_))
             | Self::Stopped
             | Self::Catalog(_)

@@ -120,13 +120,12 @@ impl<'r> Record<'r> {
     /// A layer as it was described at a number; `None` where nobody knows any more.
     fn layer_at(&self, id: &str, seq: i64) -> Result<Option<Layer>, StoreError> {
         let known = self.eras.borrow().get(id).cloned();
-        let eras = match known {
-            Some(eras) => eras,
-            None => {
-                let eras = Rc::new(self.reader.eras(id)?);
-                self.eras.borrow_mut().insert(id.to_owned(), Rc::clone(&eras));
-                eras
-            }
+        let eras = if let Some(eras) = known {
+            eras
+        } else {
+            let eras = Rc::new(self.reader.eras(id)?);
+            self.eras.borrow_mut().insert(id.to_owned(), Rc::clone(&eras));
+            eras
         };
         let of_then = |era: &&Era| era.from <= seq && era.until.is_none_or(|until| seq < until);
         Ok(eras.iter().find(of_then).map(|era| era.layer.clone()))
@@ -211,7 +210,7 @@ impl<'r> Record<'r> {
         if layers.is_empty() && !all_shown {
             return Ok(None);
         }
-        titled(&history, seq, layers)
+        titled(history, seq, layers)
     }
 }
 
@@ -350,7 +349,7 @@ impl Planner {
 
 /// The entry of a number whose changes are summed already.
 pub(super) fn titled(
-    history: &History<'_>,
+    history: History<'_>,
     seq: i64,
     layers: Vec<ChangedLayer>,
 ) -> Result<Option<FeedEntry>, StoreError> {
@@ -367,7 +366,7 @@ pub(super) fn titled(
 }
 
 /// The entry of an import.
-pub(super) fn of_import(history: &History<'_>, seq: i64) -> Result<Option<FeedEntry>, StoreError> {
+pub(super) fn of_import(history: History<'_>, seq: i64) -> Result<Option<FeedEntry>, StoreError> {
     let Some((layer, _)) = history.import(seq)? else { return Ok(None) };
     titled(history, seq, vec![ChangedLayer { id: layer, counts: None, bounds: None, is_whole: true }])
 }
@@ -404,10 +403,12 @@ impl Sums {
         self.count_named(&change.layer, bounds(&change.before), bounds(&change.after));
     }
 
+    #[expect(clippy::option_option, reason = "whether there is a feature, and whether it has a box")]
     fn count(&mut self, layer: &LayerId, before: Option<Option<Bounds>>, after: Option<Option<Bounds>>) {
         self.count_named(layer.as_str(), before, after);
     }
 
+    #[expect(clippy::option_option, reason = "whether there is a feature, and whether it has a box")]
     fn count_named(&mut self, layer: &str, before: Option<Option<Bounds>>, after: Option<Option<Bounds>>) {
         if !self.0.contains_key(layer) {
             self.0.insert(layer.to_owned(), (Some(Counts::default()), None));

@@ -198,7 +198,7 @@ impl Planner {
         let report = import::import(&mut store, request, now_ms(), progress)?;
         if self.loaded.load(Ordering::Acquire) {
             self.show_file(progress)?;
-            self.announce(feed::of_import(&store.history(), store.seq()?));
+            self.announce(feed::of_import(store.history(), store.seq()?));
         }
         Ok(report)
     }

@@ -66,7 +66,7 @@ impl Checkout {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes)
             .map_err(|error| StoreError::io("random numbers", std::io::Error::other(error.to_string())))?;
-        let id = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", u128::from_be_bytes(bytes));
         Ok(Self { id, workspace, seq, layer, rows })
     }
 

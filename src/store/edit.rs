@@ -194,6 +194,7 @@ fn write_lineage(conn: &Connection, seq: i64, edit: &Edit) -> Result<(), StoreEr
 }
 
 /// The changes of one layer within the transaction: what is the same for all of them is worked out once.
+#[expect(clippy::option_option, reason = "a geometry that is not known is another thing than none")]
 struct Work<'a> {
     conn: &'a Connection,
     stored: &'a StoredLayer,

@@ -110,7 +110,7 @@ fn changes_of(catalog: &Catalog, ids: &[i64]) -> Outcome<Vec<Change>> {
         let row = table.row_of(*id).ok_or("no such parcel")?;
         let held = table.feature(row);
         let mut shape = held.shape.map(|shape| shape.to_shape());
-        for at in shape.iter_mut().flat_map(|shape| shape.coords_mut()) {
+        for at in shape.iter_mut().flat_map(mutu::ground::shape::Shape::coords_mut) {
             at.x += 1e-8;
         }
         let values = held.values.iter().map(|value| value.to_value()).collect();

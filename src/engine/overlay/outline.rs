@@ -190,7 +190,7 @@ pub(super) fn edges_of(ring: &[u32]) -> impl Iterator<Item = (u32, u32)> + '_ {
 }
 
 /// An edge with places on it: the edges between those, in order.
-pub(super) fn divided((from, to): (u32, u32), places: &mut Vec<(f64, u32)>) -> Vec<(u32, u32)> {
+pub(super) fn divided((from, to): (u32, u32), places: &mut [(f64, u32)]) -> Vec<(u32, u32)> {
     places.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut edges = Vec::with_capacity(places.len() + 1);
     let mut last = from;

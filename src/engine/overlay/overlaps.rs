@@ -210,7 +210,9 @@ const fn place_of(basis: Basis) -> usize {
 fn found_by(rows: &[Row], find: impl Fn(Row, &mut Vec<Pair>) + Sync) -> Vec<Pair> {
     let of_some = |rows: &[Row]| {
         let mut found = Vec::new();
-        rows.iter().for_each(|row| find(*row, &mut found));
+        for row in rows {
+            find(*row, &mut found);
+        }
         found
     };
     let mut pairs: Vec<Pair> = rows.par_chunks(512).flat_map_iter(of_some).collect();

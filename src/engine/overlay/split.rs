@@ -118,12 +118,15 @@ pub fn split(shape: ShapeRef<'_>, line: &[Coord], grid: Option<&SurveyGrid>) -> 
     Ok(Divided { parts, cut_m: cutting.cut_m, off_m: cutting.off_m })
 }
 
+/// Directed edges between nodes.
+type Edges = FxHashSet<(u32, u32)>;
+
 /// The faces, once the edges that bound nothing are taken away, and which of the drawn edges are left.
 fn divided_faces(
     nodes: &Nodes<'_>,
     mut edges: FxHashSet<(u32, u32)>,
     mut drawn: FxHashSet<(u32, u32)>,
-) -> Result<(Vec<Face>, FxHashSet<(u32, u32)>), SplitError> {
+) -> Result<(Vec<Face>, Edges), SplitError> {
     loop {
         if drawn.is_empty() {
             return Err(SplitError::DoesNotDivide);
@@ -292,7 +295,7 @@ impl Cutting {
     }
 
     /// All directed edges, and those of them that the line drew: inside, and leading somewhere.
-    fn edges(&mut self, nodes: &Nodes<'_>, line: &[u32]) -> (FxHashSet<(u32, u32)>, FxHashSet<(u32, u32)>) {
+    fn edges(&mut self, nodes: &Nodes<'_>, line: &[u32]) -> (Edges, Edges) {
         let mut edges: FxHashSet<(u32, u32)> = FxHashSet::default();
         for (ends, places) in self.edges.iter().zip(&mut self.on_edges) {
             edges.extend(divided(*ends, places));

@@ -76,6 +76,7 @@ impl Placeholders {
 ///
 /// # Errors
 /// A finding that says why not.
+#[expect(clippy::result_large_err, reason = "a finding is made once for an edit that is refused")]
 pub fn split_feature(
     state: &LayerState,
     split_as: Split<'_>,
@@ -110,6 +111,7 @@ pub fn split_feature(
 ///
 /// # Errors
 /// A finding that says why not.
+#[expect(clippy::result_large_err, reason = "a finding is made once for an edit that is refused")]
 pub fn merge_features(
     state: &LayerState,
     merge: Merge<'_>,
@@ -152,6 +154,7 @@ pub fn merge_features(
     Ok(Division { changes, lineage, residual_m2, notices })
 }
 
+#[expect(clippy::result_large_err, reason = "a finding is made once for an edit that is refused")]
 fn surface(state: &LayerState, id: i64, number: usize) -> Result<(Row, ShapeRef<'_>), Finding> {
     let (layer, table) = (&state.layer().id, state.table());
     let row = table.row_of(id).ok_or_else(|| about(number, layer, id, "no-feature", "there is no such feature"))?;

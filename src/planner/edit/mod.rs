@@ -97,7 +97,7 @@ impl Planner {
         let after = Arc::new(judge(&before, &edit, store.seq()? + 1, standard)?);
         let receipt = commit(store, &edit, now_ms())?;
         self.show(&before, Arc::clone(&after), &edit.changes);
-        self.announce(feed::titled(&store.history(), receipt.seq, feed::summed(&before, &edit.changes)));
+        self.announce(feed::titled(store.history(), receipt.seq, feed::summed(&before, &edit.changes)));
         Ok((Done { seq: Some(receipt.seq), edit, before, after }, receipt))
     }
 }

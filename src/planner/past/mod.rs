@@ -140,7 +140,9 @@ impl Planner {
         let mut line = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
         if line.last() < last {
             let edits = Reader::open(&self.path)?.history().edits_since(line.last())?;
-            edits.iter().for_each(|edit| line.push(edit.seq, edit.at));
+            for edit in &edits {
+                line.push(edit.seq, edit.at);
+            }
         }
         let now = now_ms();
         let seq_at = |at: i64| if at >= now { last } else { line.seq_at(at).min(last) };
