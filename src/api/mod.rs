@@ -23,6 +23,7 @@ mod links;
 mod negotiate;
 mod ogc;
 mod openapi;
+mod openapi_people;
 mod openapi_writing;
 mod outside;
 mod picture;

@@ -20,7 +20,7 @@ use super::{
         tile_sets::{TILE_SET_PARAMETERS, TILEJSON_PARAMETERS},
         tiles::TILE_PARAMETERS,
     },
-    openapi_writing,
+    openapi_people, openapi_writing,
     query::{Asked, Parameter},
     restoring::RESTORING_PARAMETERS,
     statistics::STATISTICS_PARAMETERS,
@@ -32,7 +32,7 @@ const OFFERED: &[Representation] = &[OPENAPI, HTML];
 /// `GET /api`.
 pub(super) async fn read_api(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
     let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
-    let definition = definition(&state.config.base_url);
+    let definition = definition(&state.config.base_url, state.gate.is_some());
     if *wanted == HTML {
         return Ok(html::definition_page(&View::new(&state, &asked, &query, lang), &definition, OFFERED));
     }
@@ -237,7 +237,7 @@ const TAGS: [(&str, &str); 7] = [
 ];
 
 /// The whole document for a base URL.
-fn definition(base_url: &str) -> Value {
+fn definition(base_url: &str, has_people: bool) -> Value {
     let mut paths = Map::new();
     for operation in OPERATIONS {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
@@ -249,7 +249,7 @@ fn definition(base_url: &str) -> Value {
         schemas.extend(openapi_writing::schemas());
     }
     let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
-    json!({
+    let mut definition = json!({
         "openapi": "3.0.3",
         "info": {
             "title": "亩图 Mutu",
@@ -262,7 +262,11 @@ fn definition(base_url: &str) -> Value {
         "security": [],
         "paths": paths,
         "components": { "schemas": schemas, "responses": { "Problem": problem() } },
-    })
+    });
+    if has_people {
+        openapi_people::add_to(&mut definition);
+    }
+    definition
 }
 
 /// The operations that undo and restore.

@@ -27,7 +27,8 @@ use super::{
 /// Entries of the record where the request does not say, and at most.
 const ENTRIES: (usize, usize) = (200, 10_000);
 
-const LIMIT: Parameter = Parameter {
+/// How many entries of the record.
+pub(super) const LIMIT: Parameter = Parameter {
     name: "limit",
     about: "Entries, the newest first.",
     schema: r#"{"type":"integer","minimum":1,"maximum":10000,"default":200}"#,
