@@ -118,7 +118,8 @@ fn keep_to_owner(path: &Path) -> Result<Option<String>, PeopleError> {
     let text = path.display().to_string();
     let metadata = fs::metadata(path).map_err(|source| PeopleError::Io { path: text.clone(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode | 0o700 == 0o700 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(None);
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|source| PeopleError::Open {
