@@ -73,6 +73,9 @@ def over_http(bench, program, copy):
         for what in ("the parcel", "statistics", "its tile"):
             bench.row(f"{what}, asked next, shows it (p50; p99)", "", None,
                       ours=f"{middle(took[what]):.2f}; {late(took[what]):.1f}", unit="ms wall")
+        # The server has closed the first one while the peer was at work.
+        link.close()
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         as_of(bench, link, before)
         link.close()
 
