@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     catalog::Catalog,
-    domain::{edit::Change, feature::Feature, layer::Layer, schema::LayerId},
+    domain::{edit::Change, feature::Feature, layer::Layer},
     ground::shape::Bounds,
     store::{Era, History, Reader, StoreError, StoredChange, StoredLineage},
 };
@@ -382,12 +382,17 @@ pub(super) fn summed(last: &Catalog, changes: &[Change]) -> Vec<ChangedLayer> {
         let table = last.layer(layer.as_str()).map(|state| state.table());
         let before = table.and_then(|table| table.row_of(id).map(|row| table.shape(row).and_then(|s| s.bounds())));
         let after = after.map(|feature| feature.shape.as_ref().and_then(|shape| shape.view().bounds()));
-        sums.count(layer, before, after);
+        sums.count(layer.as_str(), before, after);
     }
     sums.layers()
 }
 
+/// The box of a feature before or after a change.
+type Side = Option<Option<Bounds>>;
+
 /// Counts and boxes by layer.
+///
+/// A side of a change is `None` where there is no feature; a feature without a place has no box.
 #[derive(Default)]
 struct Sums(BTreeMap<String, (Option<Counts>, Option<Bounds>)>);
 
@@ -400,16 +405,10 @@ impl Sums {
         let bounds = |feature: &Option<Feature>| {
             feature.as_ref().map(|feature| feature.shape.as_ref().and_then(|shape| shape.view().bounds()))
         };
-        self.count_named(&change.layer, bounds(&change.before), bounds(&change.after));
+        self.count(&change.layer, bounds(&change.before), bounds(&change.after));
     }
 
-    #[expect(clippy::option_option, reason = "whether there is a feature, and whether it has a box")]
-    fn count(&mut self, layer: &LayerId, before: Option<Option<Bounds>>, after: Option<Option<Bounds>>) {
-        self.count_named(layer.as_str(), before, after);
-    }
-
-    #[expect(clippy::option_option, reason = "whether there is a feature, and whether it has a box")]
-    fn count_named(&mut self, layer: &str, before: Option<Option<Bounds>>, after: Option<Option<Bounds>>) {
+    fn count(&mut self, layer: &str, before: Side, after: Side) {
         if !self.0.contains_key(layer) {
             self.0.insert(layer.to_owned(), (Some(Counts::default()), None));
         }
