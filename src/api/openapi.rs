@@ -186,16 +186,7 @@ const OPERATIONS: &[Operation] = &[
         answer: (JSON, "object"),
         properties: false,
     },
-    Operation {
-        parameters: &[],
-        ..plain(
-            "/outside",
-            "readOutside",
-            "changes",
-            "What other programs did to the file and nobody has decided",
-            "object",
-        )
-    },
+    plain("/outside", "readOutside", "changes", "What other programs did to the file and nobody has decided", "object"),
     plain(
         "/targets",
         "listTargets",

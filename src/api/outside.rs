@@ -16,12 +16,14 @@ use crate::planner::{Choice, ErrorClass, PlannerError};
 use super::{
     AppState,
     error::ApiError,
-    negotiate::{JSON, Representation},
+    html::{self, View},
+    negotiate::{HTML, JSON, Representation},
+    ogc::common::READABLE,
     query::Asked,
 };
 
 /// What these documents can be written as.
-const OFFERED: &[Representation] = &[JSON];
+const OFFERED: &[Representation] = &[JSON, HTML];
 
 /// What is decided.
 #[derive(Debug, Deserialize)]
@@ -45,11 +47,16 @@ enum Verb {
 
 /// `GET /outside`.
 pub(super) async fn read_outside(State(state): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
-    let (_, wanted) = asked.plainly(&[], OFFERED)?;
+    let (query, wanted, lang) = html::plainly(&asked, READABLE, OFFERED)?;
     // It shows rows whole, whatever rules say who may read which.
     asked.access.check_manage()?;
     let planner = Arc::clone(&state.planner);
     let waiting = state.heavy(move || planner.waiting().map_err(|error| told(&error))).await?;
+    if *wanted == HTML {
+        let view = View::new(&state, &asked, &query, lang);
+        let title = lang.say("待处理的外部修改", "What other programs did and nobody has decided").to_owned();
+        return Ok(html::document_page(&view, (title, Vec::new()), &json!(waiting), OFFERED));
+    }
     wanted.json(&json!(waiting))
 }
 

@@ -150,11 +150,13 @@ fn an_edit_of_values_alone_leaves_the_geometry_and_one_of_a_spoilt_geometry_writ
     let mut workspace = Workspace::create(&place.path).unwrap();
     import(&mut workspace, &layer("地块"), 3);
     workspace.close().unwrap();
-    // Another program wrote another number of the CRS before the same coordinates.
+    // Another number of the CRS stands before the same coordinates, and nobody noticed when that was written.
     let other = mutu::gpkg::connection::open(&place.path).unwrap();
     let head =
         "UPDATE 地块 SET geom = cast(substr(geom, 1, 4) || x'00000000' || substr(geom, 9) AS BLOB) WHERE fid = 2";
+    assert_eq!(other.execute("INSERT INTO mutu_workspace VALUES ('writing', '1')", []), Ok(1));
     assert_eq!(other.execute(head, []), Ok(1));
+    assert_eq!(other.execute("DELETE FROM mutu_workspace WHERE key = 'writing'", []), Ok(1));
     drop(other);
     let blobs = || super::run("sqlite3", &[place.path.to_str().unwrap(), "SELECT hex(substr(geom, 5, 4)) FROM 地块"]);
     assert_eq!(blobs(), "8A110000\n00000000\n8A110000\n");

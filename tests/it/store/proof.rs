@@ -45,7 +45,7 @@ pub(super) fn with_record(place: &Place, compacted: bool) {
     odd.values[4] = Value::Null;
     odd.shape = None;
     let changes = vec![put_change("地块", odd, Some(3)), Change::Delete { layer: id("地块"), id: 3, expects: 3 }];
-    workspace.commit_as(Kind::Outside, &edit(changes), AT + 2).unwrap();
+    workspace.commit_as(Kind::Merge, &edit(changes), AT + 2).unwrap();
     let mut tasks = layer("任务");
     tasks.geometry = GeometryClass::None;
     let bare = |number: i64| Feature { shape: None, ..feature(number) };
