@@ -19,12 +19,7 @@ fn a_created_feature_is_found_where_its_location_says_with_the_very_coordinates(
     let count = |own: &Own| own.get("/collections/parcels").json()["itemCount"].as_u64().unwrap();
     let before = count(&own);
     // Sixteen and seventeen digits: nothing may be rounded on the way in.
-    let exact = [
-        [112.950_000_000_000_01, 22.6],
-        [112.951, 22.600_000_000_000_003],
-        [112.951, 22.601],
-        [112.950_000_000_000_01, 22.6],
-    ];
+    let exact = [[112.950_000_000_000_01, 22.6], [112.951, 22.6], [112.951, 22.601], [112.950_000_000_000_01, 22.6]];
     let feature = json!({
         "type": "Feature", "geometry": { "type": "Polygon", "coordinates": [exact] },
         "properties": { "code": "新-001", "town": "沙坪街道", "confirmed_on": "2024-02-29", "note": "新增" },
@@ -96,7 +91,7 @@ fn a_change_needs_the_version_that_it_is_meant_for() {
     // Any representation of the current version will do: another CRS, a coding, one of a list, or any at all.
     let other = tag(&own, &format!("{ITEM}?crs=http://www.opengis.net/def/crs/EPSG/0/4547"));
     assert_ne!(other, new);
-    let coded = new.replace("\"", "").split('-').collect::<Vec<_>>().join("-");
+    let coded = new.replace('"', "").split('-').collect::<Vec<_>>().join("-");
     for matching in [other, format!("\"{coded}-gzip\"")] {
         let now = tag(&own, ITEM);
         let version = now.split('-').next().unwrap();

@@ -92,7 +92,7 @@ fn picture(own: &Own) -> Vec<String> {
     let table = catalog.layer("parcels").unwrap().table();
     let told = |row| {
         let feature = table.feature(row);
-        let rings: Vec<_> = feature.shape.iter().flat_map(|shape| shape.rings()).collect();
+        let rings: Vec<_> = feature.shape.iter().flat_map(mutu::ground::shape::ShapeRef::rings).collect();
         format!("{} {rings:?} {:?}", feature.id, feature.values)
     };
     table.rows_by_id(i64::MIN).map(told).collect()

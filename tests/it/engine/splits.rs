@@ -46,7 +46,9 @@ fn line_of(places: &[(f64, f64)]) -> Vec<Coord> {
 
 fn as_shape(line: &[Coord]) -> Shape {
     let mut shape = Shape::new(ShapeKind::LineString);
-    line.iter().for_each(|at| shape.push(*at));
+    for at in line {
+        shape.push(*at);
+    }
     shape.end_ring();
     shape.end_part();
     shape

@@ -32,7 +32,7 @@ use crate::http::send_to;
 
 /// The box around a feature's positions, from its GeoJSON.
 fn box_of(features: &[&Json]) -> [f64; 4] {
-    fn positions<'j>(value: &'j Json, found: &mut Vec<[f64; 2]>) {
+    fn positions(value: &Json, found: &mut Vec<[f64; 2]>) {
         let list = value.as_array().unwrap();
         match list.first().and_then(Json::as_f64) {
             Some(x) => found.push([x, list[1].as_f64().unwrap()]),
@@ -40,7 +40,9 @@ fn box_of(features: &[&Json]) -> [f64; 4] {
         }
     }
     let mut found = Vec::new();
-    features.iter().for_each(|feature| positions(&feature["geometry"]["coordinates"], &mut found));
+    for feature in features {
+        positions(&feature["geometry"]["coordinates"], &mut found);
+    }
     found.iter().fold([f64::MAX, f64::MAX, f64::MIN, f64::MIN], |b, [x, y]| {
         [b[0].min(*x), b[1].min(*y), b[2].max(*x), b[3].max(*y)]
     })
@@ -353,7 +355,9 @@ fn five_hundred_listeners_hear_within_a_second_and_a_stop_ends_their_streams_wel
     let mut connections: Vec<TcpStream> = (0..500).map(|_| connected(address)).collect();
     let seq = demo.move_parcel(5, 1e-5);
     let acknowledged = Instant::now();
-    connections.iter_mut().for_each(|connection| read_until(connection, &format!("id: {seq}\n")));
+    for connection in &mut connections {
+        read_until(connection, &format!("id: {seq}\n"));
+    }
     assert!(acknowledged.elapsed() < Duration::from_secs(1), "{:?}", acknowledged.elapsed());
     stop.send(()).unwrap();
     let asked = Instant::now();

@@ -16,8 +16,8 @@ fn row(desk: &Desk, id: i64) -> String {
 
 /// The area, m², that a triangle of 1 m beside the eastern side of a parcel adds: from the radii of curvature.
 fn added_by(degrees: f64) -> f64 {
-    let (a, f, latitude) = (6_378_137.0_f64, 1.0 / 298.257_222_101, 22.7705_f64.to_radians());
-    let e2 = f * (2.0 - f);
+    let (a, flattening, latitude) = (6_378_137.0_f64, 1.0 / 298.257_222_101, 22.7705_f64.to_radians());
+    let e2 = flattening * (2.0 - flattening);
     let w = (1.0 - e2 * latitude.sin().powi(2)).sqrt();
     let (m, n) = (a * (1.0 - e2) / w.powi(3), a / w);
     n * latitude.cos() * degrees.to_radians() * m * 0.001_f64.to_radians() / 2.0

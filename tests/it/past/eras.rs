@@ -81,8 +81,8 @@ fn lived(path: &Path) -> Vec<std::collections::BTreeMap<i64, String>> {
         ids.map(|id| parcel(id, name, 1)).collect()
     };
     drop(Workspace::create(path).unwrap());
-    let mut pictures = vec![Default::default()];
-    let steps: [&dyn Fn(&mut Workspace, i64) -> i64; 8] = [
+    let mut pictures = vec![std::collections::BTreeMap::default()];
+    let steps: [Step<'_>; 8] = [
         &|workspace, at| import(workspace, &table, How::Create, &rows(1..=5, "甲"), at),
         &|workspace, at| {
             let gone = Change::Delete { layer: layer("地块"), id: 3, expects: 1 };
@@ -106,6 +106,9 @@ fn lived(path: &Path) -> Vec<std::collections::BTreeMap<i64, String>> {
     }
     pictures
 }
+
+/// Writes at a moment and says under which number.
+type Step<'s> = &'s dyn Fn(&mut Workspace, i64) -> i64;
 
 #[test]
 fn the_state_after_every_number_is_the_one_that_was_there_whatever_was_imported_since() {

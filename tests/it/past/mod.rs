@@ -65,6 +65,7 @@ impl Place {
     }
 
     /// A moment after everything recorded so far and before everything that comes.
+    #[expect(clippy::unused_self, reason = "it reads as what it is: a moment of this record")]
     pub(crate) fn moment(&self) -> String {
         let after = now_ms();
         while now_ms() <= after {

@@ -182,6 +182,8 @@ fn tokens_that_are_wrong_ended_or_of_somebody_kept_out_are_refused() {
     assert_eq!(office.get("/targets", &wangs).status, StatusCode::UNAUTHORIZED);
 }
 
+type Headers<'h> = Vec<(&'h str, &'h str)>;
+
 #[test]
 fn pages_of_other_sites_change_nothing() {
     let office = Office::staffed();
@@ -191,7 +193,6 @@ fn pages_of_other_sites_change_nothing() {
     let (with_cookie, with_token) = (("cookie", cookie.as_str()), ("authorization", bearer.as_str()));
     let host = ("host", "office.test:8080");
     let own = ("origin", "http://office.test:8080");
-    type Headers<'h> = Vec<(&'h str, &'h str)>;
     let cases: [(&str, Headers<'_>, bool); 10] = [
         ("a page of the server", vec![JSON, with_cookie, host, own, ("sec-fetch-site", "same-origin")], true),
         ("the configured name", vec![JSON, with_cookie, host, ("origin", "http://mutu.test")], true),

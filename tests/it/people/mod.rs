@@ -122,6 +122,7 @@ impl Office {
     }
 
     /// The cookie of who signs in.
+    #[expect(clippy::result_large_err, reason = "the answer is what is looked at")]
     fn sign_in(&self, name: &str, password: &str) -> Result<String, Answer> {
         let body = serde_json::json!({ "name": name, "password": password }).to_string();
         let answer = self.send(Method::POST, "/session", &[("content-type", "application/json")], &body);

@@ -84,6 +84,7 @@ impl Server {
         Self { child, url, said }
     }
 
+    #[expect(clippy::unused_self, reason = "it is this program that is asked")]
     fn curl(&self, arguments: &[&str]) -> String {
         let output = Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).output().unwrap();
         assert!(output.status.success(), "curl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -106,7 +106,7 @@ fn an_import_that_adds_rows_is_the_version_of_these_alone() {
     // The id of a feature that was deleted is not given again.
     let refused = put(&mut append, &feature(3)).unwrap_err();
     assert!(matches!(refused, StoreError::Refused { .. }) && refused.to_string().contains("after 3"), "{refused}");
-    assert_eq!(append.put(None, None, &vec![ValueRef::Null; 6]).unwrap(), 4);
+    assert_eq!(append.put(None, None, &[ValueRef::Null; 6]).unwrap(), 4);
     put(&mut append, &feature(9)).unwrap();
     assert_eq!(append.commit("{}").unwrap(), 3);
     workspace.commit(&edit(vec![put_change("地块", feature(9), Some(3))]), AT).unwrap();
