@@ -53,18 +53,22 @@ async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option
     let as_of = AsOf::default();
     request.extensions_mut().insert(as_of.clone());
     let start = Instant::now();
-    let admitted = gate.as_ref().map(|(gate, shown)| gate.admit(&request, shown));
-    if let (Some((_, shown)), Some(Ok(access))) = (&gate, &admitted) {
+    // Known also where they are refused: the record names them.
+    let mut access = None;
+    let admitted = gate.as_ref().map(|(gate, shown)| {
+        let known = &*access.insert(gate.identify(&request, shown)?);
+        gate.admit(&request, shown, known)
+    });
+    if let (Some((_, shown)), Some(Ok(())), Some(access)) = (&gate, &admitted, &access) {
         request.extensions_mut().insert(shown.came_from());
         request.extensions_mut().insert(access.clone());
     }
-    let access = admitted.as_ref().and_then(|admitted| admitted.as_ref().ok()).cloned();
     let mut response = match admitted {
         Some(Err(refusal)) => match reader.as_ref().filter(|_| refusal.code() == "sign-in-required") {
             Some(_) => session::to_sign_in(&state.config.base_url, request.uri()),
             None => refusal.into_response(),
         },
-        None | Some(Ok(_)) => protocol::conform(request, next).await,
+        None | Some(Ok(())) => protocol::conform(request, next).await,
     };
     let problem = problem_of(&mut response);
     if let Some(error) = &problem {

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     config::ServerConfig,
-    people::{Entry, Kind, People, PeopleError, Role, Secret, Throttle},
+    people::{Entry, Identity, Kind, Means, People, PeopleError, Role, Secret, Throttle},
 };
 
 use super::{access::Access, error::ApiError};
@@ -48,6 +48,8 @@ pub(super) struct Gate {
     checks: Semaphore,
     waiting: Semaphore,
     behind_proxy: bool,
+    /// Whether it listens, itself or by its proxy, beyond its own machine.
+    is_reached_by_others: bool,
     /// `http://host:port` of the configured base URL.
     origin: String,
     cookie: String,
@@ -80,6 +82,7 @@ impl Gate {
             checks: Semaphore::new(CHECKS),
             waiting: Semaphore::new(MOST_WAITING),
             behind_proxy: config.behind_proxy,
+            is_reached_by_others: config.behind_proxy || !config.listen.ip().is_loopback(),
             origin: format!("{scheme}://{host}").to_ascii_lowercase(),
             cookie,
             is_secure,
@@ -125,12 +128,10 @@ impl Gate {
         bare.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip())).or(peer)
     }
 
-    /// Lets a request in, or refuses it.
-    pub(super) fn admit(&self, request: &Request, shown: &Shown) -> Result<Access, ApiError> {
-        let has_people = self.people.has_people();
-        let (headers, path) = (request.headers(), request.uri().path());
-        if !has_people && !self.behind_proxy {
-            self.check_host(request.uri(), headers)?;
+    /// Who sends a request; somebody unknown where it shows nothing, or a cookie that is worth nothing any more.
+    pub(super) fn identify(&self, request: &Request, shown: &Shown) -> Result<Access, ApiError> {
+        if self.reads_freely() {
+            self.check_host(request.uri(), request.headers())?;
         }
         if shown.is_malformed {
             return Err(ApiError::bad_credentials("the Authorization header must be: Bearer, a space and a token"));
@@ -141,28 +142,42 @@ impl Gate {
             })?),
             None => shown.session.as_deref().and_then(|session| self.people.who_has_session(session)),
         };
-        let access = identity.map_or_else(Access::of_nobody, Access::of);
+        // The session of nobody in particular is good at one's own machine only.
+        let is_local = |identity: &Identity| identity.means == Means::Session && identity.person.is_none();
+        let identity = identity.filter(|identity| !self.is_reached_by_others || !is_local(identity));
+        Ok(identity.map_or_else(Access::of_nobody, Access::of))
+    }
+
+    /// Lets in who sends a request, or refuses them.
+    pub(super) fn admit(&self, request: &Request, shown: &Shown, access: &Access) -> Result<(), ApiError> {
+        let (headers, path) = (request.headers(), request.uri().path());
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         if !is_safe {
             self.check_origin(headers, shown.token.is_some())?;
         }
         if is_open(path) {
-            return Ok(access);
+            return Ok(());
         }
-        if access.role().is_none() && (has_people || !is_safe) {
+        if access.role().is_none() && !(is_safe && self.reads_freely()) {
             return Err(ApiError::sign_in_required());
         }
         if !is_safe && !is_of_oneself(path) {
             access.check_role(Role::Editor)?;
         }
-        Ok(access)
+        Ok(())
+    }
+
+    /// Whether reading needs no account: at one's own machine, as long as there are no people. A server that others
+    /// reach stays closed also where its last person was removed while it runs.
+    pub(super) fn reads_freely(&self) -> bool {
+        !self.is_reached_by_others && !self.people.has_people()
     }
 
     /// Whether somebody who was let in would be let in now, to see the same: for answers that last.
     pub(super) fn still_admits(&self, access: &Access) -> bool {
         match access.identity() {
             Some(identity) => self.people.is_still(identity),
-            None => !self.people.has_people(),
+            None => self.reads_freely(),
         }
     }
 
@@ -222,11 +237,22 @@ impl Gate {
         self.people.record(Entry { kind, who, address: shown.address(), what: shown.what.clone(), outcome });
     }
 
-    /// Writes down that somebody signed in or out, or tried to.
-    pub(super) fn record_sign_in(&self, who: &str, address: Option<IpAddr>, what: &str, outcome: &str) {
+    /// Writes down that somebody signed in or out.
+    pub(super) fn record_sign_in(&self, who: &str, address: Option<IpAddr>, what: &str) {
+        self.record_entry(Kind::SignIn, who, address, (what, "ok"));
+    }
+
+    /// Writes down that somebody tried to sign in and was refused. Anybody can make many of these: they must not push out
+    /// who signed in. The name is kept where somebody has it; else it may be a password in the wrong field.
+    fn record_try(&self, name: &str, address: Option<IpAddr>, outcome: &str) {
+        let known = self.people.person(name).map_or(String::new(), |person| person.name.clone());
+        self.record_entry(Kind::Refusal, &known, address, ("sign in", outcome));
+    }
+
+    fn record_entry(&self, kind: Kind, who: &str, address: Option<IpAddr>, (what, outcome): (&str, &str)) {
         let address = address.map_or(String::new(), |address| address.to_string());
         let (who, what, outcome) = (who.to_owned(), what.to_owned(), outcome.to_owned());
-        self.people.record(Entry { kind: Kind::SignIn, who, address, what, outcome });
+        self.people.record(Entry { kind, who, address, what, outcome });
     }
 
     /// Begins a session of who knows a name and its password. Takes as long for a name that nobody has.
@@ -236,7 +262,7 @@ impl Gate {
         address: Option<IpAddr>,
     ) -> Result<(String, Secret), ApiError> {
         if let Err(too_many) = self.throttle.admit(&name, address, Instant::now()) {
-            self.record_sign_in(&name, address, "sign in", "too many tries");
+            self.record_try(&name, address, "too many tries");
             return Err(ApiError::too_many_tries(too_many.after));
         }
         let busy = || ApiError::busy("many are signing in: try again in a few seconds");
@@ -250,11 +276,11 @@ impl Gate {
         };
         let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)?;
         let Some((person, secret)) = checked.map_err(ApiError::internal)? else {
-            self.record_sign_in(&name, address, "sign in", "wrong name or password");
+            self.record_try(&name, address, "wrong name or password");
             return Err(ApiError::bad_credentials("the name or the password is wrong"));
         };
         self.throttle.forgive(&name, address);
-        self.record_sign_in(&person, address, "sign in", "ok");
+        self.record_sign_in(&person, address, "sign in");
         Ok((person, secret))
     }
 

@@ -93,7 +93,7 @@ pub(super) async fn read_session(State(state): State<AppState>, asked: Asked) ->
 }
 
 fn describe(state: &AppState, access: &Access) -> Value {
-    let reads_freely = state.gate.as_ref().is_none_or(|gate| !gate.people().has_people());
+    let reads_freely = state.gate.as_ref().is_none_or(|gate| gate.reads_freely());
     let role = access.role().or_else(|| reads_freely.then_some(Role::Reader));
     let may_edit = match access.editable() {
         Editable::All => json!(true),
@@ -168,7 +168,7 @@ pub(super) async fn end_session(
     let gate = gate_of(&state)?;
     if let Some(secret) = gate.session_of(&asked.headers) {
         gate.with_people(move |people| people.end_session(&secret)).await?;
-        gate.record_sign_in(asked.access.author(), from.and_then(|Extension(from)| from.0), "sign out", "ok");
+        gate.record_sign_in(asked.access.author(), from.and_then(|Extension(from)| from.0), "sign out");
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, gate.cookie(""));
@@ -224,12 +224,11 @@ pub(super) async fn read_sign_in(
     if let Some(key) = query.value("key").map(str::to_owned).filter(|_| !asked.headers_only) {
         let address = from.and_then(|Extension(from)| from.0);
         if let Some(secret) = gate.with_people(move |people| people.redeem(&key)).await? {
-            gate.record_sign_in(crate::people::LOCAL, address, "one-time link", "ok");
+            gate.record_sign_in(crate::people::LOCAL, address, "one-time link");
             let mut response = see_other(&view.file(&to));
             response.headers_mut().insert(header::SET_COOKIE, gate.cookie(secret.reveal()));
             return Ok(response);
         }
-        gate.record_sign_in("", address, "one-time link", "used, too old, or wrong");
         refusal = Some(ApiError::forbidden("this link was used already, is older than an hour, or is not complete"));
     }
     let user = asked.access.role().map(|_| asked.access.author());

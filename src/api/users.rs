@@ -91,8 +91,10 @@ fn describe_token(token: &Token) -> Value {
     })
 }
 
-/// Refuses row rules that do not fit their layers: such a rule would hide the layer whole.
+/// Refuses rights that contradict themselves, and row rules that do not fit their layers: such a rule would hide the layer
+/// whole.
 fn check_rules(state: &AppState, rights: &Rights) -> Result<(), ApiError> {
+    rights.check()?;
     let catalog = state.planner.read();
     for (layer, rule) in &rights.rows {
         let found = catalog.layer(layer.as_str()).ok_or_else(|| {

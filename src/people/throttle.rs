@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustc_hash::FxHashMap;
+use unicode_normalization::UnicodeNormalization;
 
 /// Tries are counted for so long.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -90,7 +91,8 @@ impl Throttle {
 
 fn keys_of(name: &str, address: Option<IpAddr>) -> [(Key, u32); 3] {
     // Long names must not fill the memory; nobody has one.
-    let name: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
+    // A name in another composition is the same person's, and the same count's.
+    let name: String = name.nfc().take(64).flat_map(char::to_lowercase).collect();
     let address = address.map(network_of);
     [(Key::Both(name.clone(), address), OF_BOTH), (Key::Address(address), OF_ADDRESS), (Key::Name(name), OF_NAME)]
 }
@@ -151,6 +153,17 @@ mod tests {
             }
         }
         panic!("the tries of the address are forgotten with the name's");
+    }
+
+    #[test]
+    fn a_name_has_one_count_however_it_is_composed() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        // All of these are the name of one person: LI with an accent, composed or not; 李 and its compatibility ideograph.
+        for names in [["l\u{ed}", "li\u{301}"], ["\u{674e}", "\u{f9e1}"]] {
+            let tries = names.iter().cycle().take(8);
+            let let_in = tries.filter(|name| throttle.admit(name, address("10.0.0.9"), now).is_ok()).count();
+            assert_eq!(let_in, OF_BOTH as usize, "{names:?}");
+        }
     }
 
     #[test]

@@ -307,3 +307,33 @@ fn administrators_decide_about_people_and_the_last_one_stays() {
     assert_eq!(office.status(Method::DELETE, "/users/王伟", &as_boss, ""), 204);
     assert_eq!(office.status(Method::GET, "/targets", &as_wang, ""), 401);
 }
+
+#[test]
+fn a_server_that_others_reach_stays_closed_when_its_last_person_is_removed() {
+    for set in [
+        (|config: &mut mutu::config::ServerConfig| config.behind_proxy = true) as fn(&mut mutu::config::ServerConfig),
+        |config| config.listen = "0.0.0.0:8443".parse().unwrap(),
+    ] {
+        let office = Office::with(set);
+        let local = office.people.begin_session(None).unwrap();
+        office.people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+        office.people.remove("boss").unwrap();
+        for path in ["/collections", "/collections/parcels/items?limit=1", "/changes"] {
+            assert_eq!(office.status(Method::GET, path, &[], ""), 401, "{path}");
+        }
+        let cookie = format!("mutu_session_8080={0}; mutu_session_8443={0}", local.reveal());
+        assert_eq!(office.status(Method::GET, "/users", &[("cookie", &cookie)], ""), 401, "nobody is local there");
+        assert_eq!(office.send(Method::GET, "/session", &[], "").json()["role"], Value::Null);
+    }
+}
+
+#[test]
+fn a_change_of_a_person_that_is_refused_changes_nothing_of_them() {
+    let office = Office::staffed();
+    office.people.add("wang", Role::Reader, &Rights::default(), Some(PASSWORD)).unwrap();
+    let cookie = office.sign_in("boss", PASSWORD).unwrap();
+    let torn = json!({ "password": "another horse 2026", "rights": { "read": ["parks"], "edit": ["parcels"] } });
+    let headers = [JSON, ("cookie", cookie.as_str())];
+    assert_eq!(office.status(Method::PATCH, "/users/wang", &headers, &torn.to_string()), 400);
+    office.sign_in("wang", PASSWORD).unwrap();
+}

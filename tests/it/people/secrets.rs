@@ -98,6 +98,7 @@ fn the_record_knows_who_did_what_and_no_secret() {
     let office = Office::staffed();
     let cookie = office.sign_in("boss", PASSWORD).unwrap();
     office.sign_in("boss", "wrong password 1").unwrap_err();
+    office.sign_in("my password in the wrong field", "boss").unwrap_err();
     let token = office.token(Role::Reader, "{}");
     assert_eq!(office.status(Method::POST, &format!("/collections/parcels/items?token={token}"), &[], "{}"), 403);
     assert_eq!(office.status(Method::GET, "/targets?token=mutu_wrong", &[], ""), 401);
@@ -116,17 +117,24 @@ fn the_record_knows_who_did_what_and_no_secret() {
         .collect();
     for (kind, who, what, outcome) in [
         ("sign-in", "boss", "sign in", "ok"),
-        ("sign-in", "boss", "sign in", "wrong name or password"),
+        ("refusal", "boss", "sign in", "wrong name or password"),
+        ("refusal", "", "sign in", "wrong name or password"),
         ("refusal", "", "POST /session", "401 bad-credentials"),
-        ("refusal", "", "POST /collections/parcels/items", "403 forbidden"),
+        ("refusal", "token:reader of a test", "POST /collections/parcels/items", "403 forbidden"),
         ("refusal", "", "GET /targets", "401 bad-credentials"),
         ("change", "boss", "POST /users", "201"),
     ] {
         let wanted = (kind.to_owned(), who.to_owned(), what.to_owned(), outcome.to_owned());
         assert!(rows.contains(&wanted), "{wanted:?} is not in {rows:#?}");
     }
+    // Whoever is not signed in can make as many entries as they like: of refusals alone.
+    for tried in ["/sign-in?key=wrong", "/sign-in?key=wrong"] {
+        assert_eq!(office.status(Method::GET, tried, &[], ""), 403);
+    }
+    let kinds: Vec<String> = office.people.recorded(2).unwrap().into_iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, ["refusal", "refusal"]);
     let secret = cookie.split('=').nth(1).unwrap();
-    for word in [&token, secret, PASSWORD, "wrong password 1", "another horse", "mutu_wrong", "argon2"] {
+    for word in [&token, secret, PASSWORD, "wrong password 1", "wrong field", "another horse", "mutu_wrong", "argon2"] {
         assert!(!entries.text().contains(word), "{word}");
     }
 }
