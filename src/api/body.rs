@@ -1,10 +1,16 @@
 //! The body of a request: its type is checked before it is read, its size while it is, and a client that stops sending
 //! is not waited for.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
-    body::{Body, HttpBody},
+    body::{Body, Bytes, HttpBody},
+    extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
 
@@ -16,6 +22,11 @@ use super::{AppState, error::ApiError};
 pub(super) const LONGEST_FEATURE: usize = 16 << 20;
 /// A whole edit may be so long, in bytes.
 pub(super) const LONGEST_EDIT: usize = 256 << 20;
+/// A decision, a password, a note: what is no feature may be so long, in bytes.
+const LONGEST_SHORT: usize = 1 << 20;
+/// Who sends less than this in a millisecond, on the whole, is not waited for: beside drops, connections and the turn of
+/// long bodies could be held for days.
+const LEAST_BYTES_PER_MS: u64 = 1;
 /// Longer bodies are taken in one after the other.
 const LONG: usize = 8 << 20;
 
@@ -63,17 +74,36 @@ impl AppState {
     ///
     /// # Errors
     /// 413 where it is too long, 408 where the client stops sending, 400 where it breaks off or is not UTF-8.
-    pub(super) async fn text_of(&self, mut body: Body, longest: usize) -> Result<Given, ApiError> {
+    pub(super) async fn text_of(&self, body: Body, longest: usize) -> Result<Given, ApiError> {
+        let (bytes, turn) = self.bytes_of(body, longest).await?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let detail = format!("the body is not UTF-8, from byte {} on", error.utf8_error().valid_up_to());
+            ApiError::bad_parameter("body", "bad-encoding", detail)
+        })?;
+        Ok(Given { text, _turn: turn })
+    }
+
+    async fn bytes_of(
+        &self,
+        mut body: Body,
+        longest: usize,
+    ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), ApiError> {
         let said = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if said.is_some_and(|length| length > longest) {
             return Err(too_long(longest));
         }
         let mut turn = None;
         let mut bytes = Vec::with_capacity(said.unwrap_or(0).min(LONG));
+        let mut waited = Duration::ZERO;
         loop {
+            let start = Instant::now();
             let next = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
             let frame = tokio::time::timeout(self.config.head_time, next).await.map_err(|_| silent())?;
             let Some(frame) = frame else { break };
+            waited += start.elapsed();
+            if waited > self.config.head_time + Duration::from_millis(bytes.len() as u64 / LEAST_BYTES_PER_MS) {
+                return Err(silent());
+            }
             let broken = |error: axum::Error| {
                 ApiError::bad_parameter("body", "broken-body", format!("the body broke off: {error}"))
             };
@@ -86,11 +116,19 @@ impl AppState {
             }
             bytes.extend_from_slice(&data);
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let detail = format!("the body is not UTF-8, from byte {} on", error.utf8_error().valid_up_to());
-            ApiError::bad_parameter("body", "bad-encoding", detail)
-        })?;
-        Ok(Given { text, _turn: turn })
+        Ok((bytes, turn))
+    }
+}
+
+/// A short body, waited for no longer than any other.
+pub(super) struct Short(pub(super) Bytes);
+
+impl FromRequest<AppState> for Short {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let (bytes, _) = state.bytes_of(request.into_body(), LONGEST_SHORT).await?;
+        Ok(Self(bytes.into()))
     }
 }
 

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, header},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,10 +10,11 @@ use crate::planner::{Choice, ErrorClass, PlannerError};
 
 use super::{
     AppState,
+    body::{self, Short},
     error::ApiError,
     html::{self, View},
     negotiate::{HTML, JSON, Representation},
-    ogc::common::READABLE,
+    ogc::{common::READABLE, editing::check_note},
     query::Asked,
 };
 
@@ -64,17 +60,18 @@ pub(super) async fn read_outside(State(state): State<AppState>, asked: Asked) ->
 pub(super) async fn decide_outside(
     State(state): State<AppState>,
     asked: Asked,
-    body: Bytes,
+    Short(given): Short,
 ) -> Result<Response, ApiError> {
     asked.access.check_manage()?;
-    check_type(&asked.headers)?;
-    let decision: Decision = serde_json::from_slice(&body).map_err(|error| {
+    body::check_type(&asked.headers, body::JSON)?;
+    let decision: Decision = serde_json::from_slice(&given).map_err(|error| {
         ApiError::bad_parameter(
             "body",
             "bad-value",
             format!("{error}; wanted {{\"do\": \"take\" or \"refuse\", \"note\", \"layers\", \"ids\"}}"),
         )
     })?;
+    check_note(&decision.note).map_err(|why| ApiError::bad_parameter("note", "bad-value", why))?;
     let choice = Choice {
         layers: decision.layers,
         ids: decision.ids,
@@ -91,17 +88,6 @@ pub(super) async fn decide_outside(
         settled.map_err(|error| told(&error))
     });
     JSON.json(&json!(settled.await?))
-}
-
-/// A page elsewhere cannot make a browser send JSON without asking first, so no form there can decide here.
-fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let detail = format!("a body of type {essence:?} is not read: send application/json");
-    Err(ApiError::unsupported_media_type(detail))
 }
 
 fn told(error: &PlannerError) -> ApiError {

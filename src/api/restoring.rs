@@ -5,7 +5,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::{HeaderValue, StatusCode, header},
     response::Response,
@@ -27,9 +26,11 @@ use crate::{
 use super::{
     AppState,
     access::Access,
+    body::Short,
     collection::Collection,
     error::ApiError,
     negotiate::JSON,
+    ogc::editing::check_note,
     picture::bad_moment,
     query::{Asked, Parameter, Query},
     session::read_json,
@@ -69,14 +70,25 @@ pub(super) async fn undo_change(
     State(state): State<AppState>,
     Path(seq): Path<String>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let is_dry = is_dry(&asked)?;
     let Undoing { note } = if body.is_empty() { Undoing::default() } else { read_json(&asked.headers, &body)? };
     let none = || ApiError::not_found(format!("there is no change {seq:?}"));
     let number = seq.parse().ok().filter(|number: &i64| number.to_string() == seq).ok_or_else(none)?;
+    check_note(&note).map_err(|why| ApiError::bad_parameter("note", "bad-value", why))?;
     let access = asked.access;
+    let missing = none();
     let work = move || {
+        let sight = Sight::of(&access);
+        if !sight.is_everything() {
+            // Before anything is told of what became of its features.
+            match state.planner.is_seen_whole(number, &sight).map_err(ApiError::internal)? {
+                None => return Err(missing),
+                Some(false) => return Err(unseen()),
+                Some(true) => {}
+            }
+        }
         let edit = state.planner.undoing(number, access.author(), &note).map_err(refusal)?;
         check_edit(&state, &access, &edit)?;
         carry_out(&state, edit, is_dry)
@@ -89,7 +101,7 @@ pub(super) async fn restore_layer(
     State(state): State<AppState>,
     Path(layer): Path<String>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let is_dry = is_dry(&asked)?;
     let collection = Collection::find(&state, &asked, &layer).await?;
@@ -112,6 +124,15 @@ pub(super) async fn restore_layer(
             return Err(ApiError::bad_parameter("body", "bad-body", detail));
         }
     };
+    check_note(&note).map_err(|why| ApiError::bad_parameter("note", "bad-value", why))?;
+    if let Some(id) = id.filter(|_| !Sight::of(&asked.access).is_everything()) {
+        // A feature that is seen at neither moment is as one that there is at neither.
+        let then = state.picture_at(&asked, Some(when)).await?;
+        let then = then.layer(&layer).is_some_and(|then| then.table().row_of(id).is_some());
+        if !then && collection.state.table().row_of(id).is_none() {
+            return Err(refusal(PastError::NoSuchFeature { layer, id }.into()));
+        }
+    }
     let access = asked.access;
     let work = move || {
         let edit = state.planner.restoring(&layer, id, when, (access.author(), &note)).map_err(refusal)?;
@@ -155,10 +176,14 @@ fn check_edit(state: &AppState, access: &Access, edit: &Edit) -> Result<(), ApiE
             Change::Delete { .. } => None,
         };
         if now.iter().chain(then).any(|feature| !sight.shows_feature(held.layer(), feature)) {
-            return Err(ApiError::forbidden("this would change features that you may not see"));
+            return Err(unseen());
         }
     }
     Ok(())
+}
+
+fn unseen() -> ApiError {
+    ApiError::forbidden("this would change features that you may not see")
 }
 
 fn carry_out(state: &AppState, edit: Edit, is_dry: bool) -> Result<Response, ApiError> {

@@ -14,6 +14,7 @@ use crate::people::{Means, Role};
 use super::{
     AppState,
     access::{Access, Editable},
+    body::Short,
     error::ApiError,
     gate::{CameFrom, Gate},
     html::{self, LANG, Lang, SignInPage, View},
@@ -109,7 +110,7 @@ pub(super) async fn begin_session(
     State(state): State<AppState>,
     from: Option<Extension<CameFrom>>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     let address = from.and_then(|Extension(from)| from.0);
@@ -195,7 +196,7 @@ pub(super) async fn change_password(
     State(state): State<AppState>,
     from: Option<Extension<CameFrom>>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     let person = asked.access.person().filter(|_| asked.access.means() == Some(Means::Session));

@@ -2,7 +2,6 @@
 //! themselves.
 
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -19,6 +18,7 @@ use crate::{
 use super::{
     AppState,
     access::Access,
+    body::Short,
     error::ApiError,
     query::{Asked, Parameter, Query},
     session::{gate_of, no_store, read_json},
@@ -120,7 +120,7 @@ pub(super) async fn list_users(State(state): State<AppState>, asked: Asked) -> R
 pub(super) async fn create_user(
     State(state): State<AppState>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     asked.access.check_administer()?;
@@ -142,7 +142,7 @@ pub(super) async fn update_user(
     State(state): State<AppState>,
     Path(name): Path<String>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     asked.access.check_administer()?;
@@ -211,7 +211,7 @@ pub(super) async fn list_tokens(State(state): State<AppState>, asked: Asked) -> 
 pub(super) async fn create_token(
     State(state): State<AppState>,
     asked: Asked,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     let access = &asked.access;

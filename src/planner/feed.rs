@@ -339,6 +339,19 @@ impl Planner {
         Ok(Some((entry, changes, more)))
     }
 
+    /// Whether the whole of an edit or import is seen; `None` where there is no such number, or nothing of it is seen.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where the record cannot be read.
+    pub fn is_seen_whole(&self, seq: i64, sight: &dyn Sight) -> Result<Option<bool>, PlannerError> {
+        let reader = Reader::open(&self.path)?;
+        let record = Record::new(&reader, sight);
+        if record.entry(seq, &mut 0)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(record.visit(seq, 0, &mut |_| true)?))
+    }
+
     /// Tells listeners what has happened up to the number that reads see now.
     pub(super) fn announce(&self, entry: Result<Option<FeedEntry>, StoreError>) {
         // What cannot be told now is in the record all the same; listeners read it there.
