@@ -23,7 +23,7 @@ use crate::{
         shape::{Shape, ShapeRef},
         units::Basis,
     },
-    planner::{Division, Done, Merge, Placeholders, Split, Standard, merge_features, split_feature},
+    planner::{Division, Done, Merge, Placeholders, PlannerError, Split, Standard, merge_features, split_feature},
 };
 
 use super::{
@@ -177,11 +177,15 @@ fn carry_out(
         return Err(findings_of(&building.findings));
     }
     let Building { changes, lineage, notices, .. } = building;
-    Sight::of(&access).check_edit(&catalog, &changes)?;
+    let sight = Sight::of(&access);
+    sight.check_edit(&catalog, &changes)?;
     let edit = Edit { author: access.author().to_owned(), note: given.note, changes, lineage };
     let planner = &state.planner;
     let done = if is_dry { planner.preview(edit, Standard::New) } else { planner.carry_out(edit, Standard::New) };
-    let done = done.map_err(refusal::of)?;
+    let done = done.map_err(|error| match error {
+        PlannerError::Findings(findings) => findings_of(&sight.veiled(&catalog, &planner.read(), findings)),
+        error => refusal::of(error),
+    })?;
     answer(state, &done, &notices)
 }
 
@@ -243,6 +247,7 @@ impl<'a> Building<'a> {
                 property: None,
                 place: None,
                 message,
+                other: None,
             });
             return Ok(());
         };

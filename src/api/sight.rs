@@ -16,7 +16,12 @@ use tokio::sync::OnceCell;
 
 use crate::{
     catalog::{Catalog, LayerState, grid_of},
-    domain::{edit::Change, feature::Feature, layer::Layer, schema::LayerId},
+    domain::{
+        edit::{Change, Finding, Other},
+        feature::Feature,
+        layer::Layer,
+        schema::LayerId,
+    },
     engine::table::SegmentBuilder,
     people::Rights,
     planner::{self, AskError, Seen, Which, select},
@@ -147,6 +152,36 @@ impl Sight {
             }
         }
         Ok(())
+    }
+
+    /// Findings without what is not shown: that land is taken must be said, by which feature and how much must not.
+    /// `catalog` is what the one who edits sees, `present` what there is.
+    pub(super) fn veiled(&self, catalog: &Catalog, present: &Catalog, findings: Vec<Finding>) -> Vec<Finding> {
+        if self.is_everything() {
+            return findings;
+        }
+        let has = |catalog: &Catalog, other: &Other| {
+            let state = catalog.layer(other.layer.as_str());
+            state.is_some_and(|state| other.id.is_none_or(|id| state.table().row_of(id).is_some()))
+        };
+        let mut veiled: Vec<Finding> = Vec::with_capacity(findings.len());
+        for mut finding in findings {
+            // What neither has is made by the edit itself.
+            let is_hidden = finding.other.as_ref().is_some_and(|other| has(present, other) && !has(catalog, other));
+            if is_hidden {
+                let message = match finding.fault.as_str() {
+                    "overlaps" => "it shares land with a feature that you may not see: move the outline",
+                    _ => "part of it lies outside the land within which it must be",
+                };
+                message.clone_into(&mut finding.message);
+                finding.other = None;
+            }
+            // How many there are is not told either.
+            if !(is_hidden && veiled.contains(&finding)) {
+                veiled.push(finding);
+            }
+        }
+        veiled
     }
 
     /// For each of some features, of one layer as it is or was, whether it is shown.

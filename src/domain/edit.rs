@@ -146,6 +146,18 @@ pub struct Finding {
     pub place: Option<[f64; 2]>,
     /// What is wrong and what to do, in a sentence.
     pub message: String,
+    /// What else the message tells of, for those who may not see it.
+    #[serde(skip)]
+    pub other: Option<Other>,
+}
+
+/// What a feature does not go together with: a layer, or one feature of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// The layer.
+    pub layer: LayerId,
+    /// The feature; none for the layer as a whole.
+    pub id: Option<i64>,
 }
 
 impl fmt::Display for Finding {

@@ -367,6 +367,7 @@ pub(in super::super) fn finding(layer: &LayerId, id: Option<i64>, change: usize,
         property: wrong.property,
         place: None,
         message: wrong.message,
+        other: None,
     }
 }
 
@@ -385,7 +386,8 @@ pub(in super::super) fn feature_of(
 /// Carries the change out and answers with the feature as it became.
 async fn carry_out(state: &AppState, asked: &Asked, writable: Writable, change: Change) -> Result<Response, ApiError> {
     let edit = writable.edit(change);
-    Sight::of(&asked.access).check_edit(&writable.collection.catalog, &edit.changes)?;
+    let sight = Sight::of(&asked.access);
+    sight.check_edit(&writable.collection.catalog, &edit.changes)?;
     let planner = std::sync::Arc::clone(&state.planner);
     let work = move || planner.carry_out(edit, Standard::New);
     let done = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
@@ -396,6 +398,9 @@ async fn carry_out(state: &AppState, asked: &Asked, writable: Writable, change: 
             let collection = Collection::find(state, asked, writable.layer().id.as_str()).await?;
             let row = conflicts.first().and_then(|conflict| collection.state.table().row_of(conflict.id));
             Err(stale(state, &collection, row, "the feature was changed since"))
+        }
+        Err(PlannerError::Findings(findings)) => {
+            Err(findings_of(&sight.veiled(&writable.collection.catalog, &state.planner.read(), findings)))
         }
         Err(error) => Err(refusal::of(error)),
     }

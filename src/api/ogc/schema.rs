@@ -81,7 +81,14 @@ async fn read(state: &AppState, layer: &str, asked: &Asked, which: Which) -> Res
         Which::Sortables => "sortables",
     };
     let id = state.link(&format!("{}/{name}", collection.path()));
-    let document = document_of(collection.state.layer(), &id, which);
+    let mut document = document_of(collection.state.layer(), &id, which);
+    let inside = collection.state.layer().rules.inside.as_ref();
+    if inside.is_some_and(|rule| collection.catalog.layer(rule.layer.as_str()).is_none())
+        && let Some(rules) = document.get_mut("x-rules").and_then(Value::as_object_mut)
+    {
+        // A layer that the one who asks may not read is not named.
+        rules.remove("inside");
+    }
     if *wanted == HTML {
         let view = View::new(state, asked, &query, lang);
         return Ok(html::schema_page(&view, &collection, (name, &document), OFFERED));

@@ -76,6 +76,7 @@ pub(super) fn about(number: usize, layer: &LayerId, id: i64, fault: &str, messag
         property: None,
         place: None,
         message: message.into(),
+        other: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Catalog, LayerState},
     domain::{
-        edit::{Change, Edit, Finding},
+        edit::{Change, Edit, Finding, Other},
         feature::Feature,
         rule::{Inside, NoOverlap},
     },
@@ -53,7 +53,9 @@ fn overlaps((number, state, row): (usize, &LayerState, Row), rule: &NoOverlap, f
             table.id(other),
             rule.tolerance_m2
         );
-        findings.add(placed(about(number, layer, table.id(row), "overlaps", message), state, row));
+        let finding = about(number, layer, table.id(row), "overlaps", message);
+        let other = Some(Other { layer: layer.clone(), id: Some(table.id(other)) });
+        findings.add(placed(Finding { other, ..finding }, state, row));
     }
 }
 
@@ -68,7 +70,9 @@ fn sticks_out(
     let m2 = outside_m2(table, row, around.table());
     if m2 > rule.tolerance() {
         let message = format!("{m2:.2} m² of it lie outside layer {}, within which it must be", rule.layer);
-        findings.add(placed(about(number, layer, table.id(row), "outside", message), state, row));
+        let finding = about(number, layer, table.id(row), "outside", message);
+        let other = Some(Other { layer: rule.layer.clone(), id: None });
+        findings.add(placed(Finding { other, ..finding }, state, row));
     }
 }
 

@@ -4,6 +4,7 @@ mod doors;
 mod program;
 mod secrets;
 mod sight;
+mod veil;
 
 use std::sync::{Arc, OnceLock};
 
@@ -68,6 +69,18 @@ impl Office {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::of_file(folder, path)
+    }
+
+    /// With a demonstration workspace that may be changed.
+    fn of_demo() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heshan.gpkg");
+        Planner::seed(&path, &mut |_| ()).unwrap();
+        Self::of_file(folder, path)
+    }
+
+    fn of_file(folder: tempfile::TempDir, path: std::path::PathBuf) -> Self {
         let planner = Planner::open(&path).unwrap();
         planner.load(&mut |_| ()).unwrap();
         let people = Arc::new(People::open(&path).unwrap());
