@@ -102,6 +102,9 @@ impl Serve {
                 config.workspace.display()
             )));
         }
+        if let Some(warning) = open_to_all(&config.workspace).filter(|_| people.has_people()) {
+            output::say(&format!("mutu: {warning}"));
+        }
         if let Some(recovery) = planner.recovery() {
             output::say(&format!("mutu: {recovery}"));
         }
@@ -124,6 +127,27 @@ impl Serve {
         let log = log.with_ansi(std::io::stderr().is_terminal());
         if self.log_json { log.json().init() } else { log.init() }
     }
+}
+
+/// What is to be said of a workspace that everybody at this machine can read: rights of people keep nobody from the file.
+#[cfg(unix)]
+fn open_to_all(workspace: &std::path::Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(workspace).ok()?.permissions().mode() & 0o777;
+    let may = if mode & 0o002 == 0 { "read" } else { "write" };
+    (mode & 0o006 != 0).then(|| {
+        let path = workspace.display();
+        format!(
+            "{path}: everybody at this machine can {may} it (mode {mode:03o}), whatever rights people have here; say \
+             chmod o= {path}"
+        )
+    })
+}
+
+/// Where files have no mode the folder's own rules hold.
+#[cfg(not(unix))]
+fn open_to_all(_workspace: &std::path::Path) -> Option<String> {
+    None
 }
 
 async fn listen(

@@ -109,7 +109,17 @@ fn prepare(path: &Path) -> Result<Option<String>, PeopleError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io(error)),
     }
-    keep_to_owner(path)
+    let mut told = None;
+    for ending in ["", "-wal", "-shm"] {
+        // What a program that was killed left beside the file holds the same.
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let part = Path::new(&name);
+        if part.exists() {
+            told = told.or(keep_to_owner(part)?);
+        }
+    }
+    Ok(told)
 }
 
 #[cfg(unix)]

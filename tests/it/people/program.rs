@@ -154,6 +154,27 @@ fn beyond_the_machine_it_needs_tls_or_a_proxy_and_somebody_who_can_sign_in() {
     assert!(said.contains("a.pem"), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_workspace_that_everybody_can_read_is_told_of_where_people_have_rights() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let set = |mode| {
+        let file = std::fs::read_dir(desk.0.path()).unwrap().map(|entry| entry.unwrap().path());
+        let file = file.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "gpkg")).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    desk.ends_with(0, &["user", "add", "li", "--role", "administrator"], "correct horse 2026\n");
+    for (mode, told) in
+        [(0o644, Some("can read it (mode 644)")), (0o666, Some("can write it (mode 666)")), (0o640, None)]
+    {
+        set(mode);
+        let said = Server::start(&desk, &["--outside", "take"]).stop();
+        assert_eq!(said.contains("whatever rights"), told.is_some(), "{said}");
+        assert!(said.contains(told.unwrap_or("")), "{said}");
+    }
+}
+
 #[test]
 fn it_speaks_tls_itself() {
     let desk = Desk::new();

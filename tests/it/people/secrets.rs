@@ -172,6 +172,13 @@ fn a_file_that_others_could_read_is_closed_to_them_and_said_so() {
     let people = People::open(&workspace).unwrap();
     assert!(people.notice().unwrap().contains("mode 644"), "{:?}", people.notice());
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    // Beside it, as long as it is open or after a kill, stands what was written last.
+    people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+    let beside = path.with_extension("people-wal");
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let again = People::open(&workspace).unwrap();
+    assert!(again.notice().unwrap().contains("mode 640"), "{:?}", again.notice());
+    assert_eq!(std::fs::metadata(&beside).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
