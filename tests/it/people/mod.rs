@@ -29,6 +29,7 @@ const PASSWORD: &str = "correct horse 鹤山";
 struct Office {
     app: Router,
     people: Arc<People>,
+    planner: Arc<Planner>,
     _folder: tempfile::TempDir,
 }
 
@@ -87,8 +88,9 @@ impl Office {
         people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
         let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
         config.base_url = "http://mutu.test".to_owned();
-        let app = router(AppState::with_people(Arc::new(planner), config, Arc::clone(&people)));
-        Self { app, people, _folder: folder }
+        let planner = Arc::new(planner);
+        let app = router(AppState::with_people(Arc::clone(&planner), config, Arc::clone(&people)));
+        Self { app, people, planner, _folder: folder }
     }
 
     /// Nobody in it yet, served by some settings.
@@ -99,7 +101,7 @@ impl Office {
         config.base_url = "http://mutu.test".to_owned();
         set(&mut config);
         let app = router(AppState::with_people(planner(), config, Arc::clone(&people)));
-        Self { app, people, _folder: folder }
+        Self { app, people, planner: planner(), _folder: folder }
     }
 
     /// With an administrator called boss.

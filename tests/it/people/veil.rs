@@ -105,6 +105,24 @@ fn the_way_back_tells_nothing_of_edits_and_features_that_one_may_not_see() {
 }
 
 #[test]
+fn what_was_compacted_away_tells_nobody_of_rows_that_they_may_not_see() {
+    let office = Office::of_wells();
+    let narrow = office.token(Role::Editor, r#"{"rows":{"wells":"town = 'a'"}}"#);
+    let whole = office.token(Role::Manager, "{}");
+    for (version, town) in [(1, "c"), (2, "d")] {
+        let patch = json!({ "layer": "wells", "id": 2, "version": version, "properties": { "town": town } });
+        let done = post(&office, &whole, "/changes", &json!({ "note": "secret", "changes": [{ "patch": patch }] }));
+        assert_eq!(done.status, 201, "{}", done.text());
+    }
+    office.planner.compact(mutu::planner::Since::Seq(3), "boss").unwrap();
+    let story = |token: &str, id: i64| office.get(&format!("/collections/wells/items/{id}/history"), token);
+    assert!(story(&whole, 2).text().contains("secret"), "{}", story(&whole, 2).text());
+    let (mine, absent) = (story(&narrow, 2), story(&narrow, 99));
+    assert_eq!(plain(&mine, "\\\"2\\\""), plain(&absent, "\\\"99\\\""));
+    assert_eq!(story(&narrow, 1).status, 200);
+}
+
+#[test]
 fn a_note_of_the_way_back_is_held_to_what_other_notes_are() {
     let office = Office::of_wells();
     let whole = office.token(Role::Manager, "{}");
