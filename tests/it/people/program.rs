@@ -169,7 +169,10 @@ fn a_workspace_that_everybody_can_read_is_told_of_where_people_have_rights() {
         [(0o644, Some("can read it (mode 644)")), (0o666, Some("can write it (mode 666)")), (0o640, None)]
     {
         set(mode);
-        let said = Server::start(&desk, &["--outside", "take"]).stop();
+        let server = Server::start(&desk, &["--outside", "take"]);
+        // Who answers can also be asked to stop.
+        assert_eq!(server.status(&[&format!("{}/health/live", server.url)]), "200");
+        let said = server.stop();
         assert_eq!(said.contains("whatever rights"), told.is_some(), "{said}");
         assert!(said.contains(told.unwrap_or("")), "{said}");
     }
