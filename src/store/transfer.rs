@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::{
+    Connection,
+    backup::{Backup, StepResult},
+};
 
 use super::{
     error::StoreError,
@@ -47,8 +50,35 @@ pub(super) fn copy(conn: &Connection, to: &Path) -> Result<(), StoreError> {
     let mut target = connection::open_new(to)?;
     let backup = Backup::new(conn, &mut target)?;
     // All pages in one step: nobody writes in between.
-    backup.step(-1)?;
+    match backup.step(-1)? {
+        StepResult::Done => {}
+        // Without all pages it is no copy: who relies on it would lose what it stands for.
+        _ => return Err(StoreError::Busy),
+    }
     drop(backup);
     connection::finish_new(target, to)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_could_not_be_made_because_another_program_writes_is_no_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("a.gpkg"), dir.path().join("b.gpkg"));
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1); BEGIN EXCLUSIVE").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.busy_timeout(std::time::Duration::ZERO).unwrap();
+        std::fs::write(&to, b"").unwrap();
+        let copied = copy(&reader, &to);
+        assert!(matches!(copied, Err(StoreError::Busy)), "{copied:?}");
+        writer.execute_batch("COMMIT").unwrap();
+        std::fs::write(&to, b"").unwrap();
+        copy(&reader, &to).unwrap();
+        let held: i64 = Connection::open(&to).unwrap().query_row("SELECT n FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(held, 1);
+    }
 }
