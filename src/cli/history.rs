@@ -113,7 +113,10 @@ fn as_table(entries: &[Entry]) -> String {
     let rows: Vec<Vec<String>> = entries
         .iter()
         .map(|Entry { edit, layers }| {
-            let did = layers.iter().map(|of| format!("{} +{} ~{} -{}", of.layer, of.added, of.changed, of.removed));
+            let did = layers.iter().map(|of| {
+                let added = of.added.map_or_else(|| "?".to_owned(), |added| added.to_string());
+                format!("{} +{added} ~{} -{}", of.layer, of.changed, of.removed)
+            });
             vec![
                 edit.seq.to_string(),
                 date_time_text(edit.at),

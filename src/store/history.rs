@@ -74,8 +74,9 @@ pub struct StoredChange {
 pub struct LayerCount {
     /// The layer.
     pub layer: String,
-    /// Features that were not there before; all those that an import brought.
-    pub added: u64,
+    /// Features that were not there before; all those that an import brought. `None` for an import of which nobody knows
+    /// any more, as what it brought was compacted away.
+    pub added: Option<u64>,
     /// Features that were and are there.
     pub changed: u64,
     /// Features that are not there any more. Those of an era that an import ended are not counted.
@@ -167,7 +168,9 @@ impl History<'_> {
         let sql = "SELECT layer, sum(before IS NULL), sum(before IS NOT NULL AND after IS NOT NULL), sum(after IS NULL) \
                    FROM mutu_change WHERE seq = ?1 GROUP BY layer \
                    UNION ALL SELECT i.layer, \
-                   coalesce((SELECT sum(length(\"rows\")) / 24 FROM mutu_digest d WHERE d.seq = i.seq), 0), 0, 0 \
+                   (SELECT CASE WHEN max(hex(substr(\"rows\", 1, 1)) = 'FF' AND length(\"rows\") = 33) \
+                   THEN NULL ELSE coalesce(sum(length(\"rows\")) / 24, 0) END FROM mutu_digest d WHERE d.seq = i.seq), \
+                   0, 0 \
                    FROM mutu_import i WHERE i.seq = ?1 ORDER BY 1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let rows = statement.query_map([seq], |row| {
