@@ -51,6 +51,8 @@ struct Event<'a> {
     seq: i64,
     /// None where the feature was removed.
     after: Option<State<'a>>,
+    /// What it was before, where the record of the event says so; else it is what the event before left.
+    before: Option<Option<State<'a>>>,
     kept: bool,
 }
 
@@ -73,6 +75,9 @@ impl Planner {
         let is_seen = |state: &State<'_>| shows(state.layer, &state.feature);
         let (mut versions, mut before) = (Vec::new(), None);
         for event in events {
+            if let Some(known) = event.before {
+                before = known.filter(is_seen);
+            }
             let after = event.after.filter(is_seen);
             if before.is_none() && after.is_none() && event.kept {
                 continue;
@@ -114,14 +119,16 @@ fn events<'a>(reader: &Reader, eras: &'a [Era], id: i64) -> Result<Vec<Event<'a>
         let was_there = events.last().is_some_and(|event| event.after.is_some());
         let brought = era.import_of(id);
         if was_there && (first.is_none() || brought != era.from) {
-            events.push(Event { seq: era.from, after: None, kept: era.is_kept() });
+            events.push(Event { seq: era.from, after: None, before: None, kept: era.is_kept() });
         }
         if let Some(feature) = first {
-            events.push(Event { seq: brought, after: Some(state(feature)), kept: true });
+            events.push(Event { seq: brought, after: Some(state(feature)), before: None, kept: true });
         }
         events.extend(own.into_iter().map(|change| Event {
             seq: change.seq,
             after: change.after.clone().map(state),
+            // After an event whose content was compacted away nothing else says what there was.
+            before: (!change.dropped).then(|| change.before.clone().map(state)),
             kept: !change.dropped,
         }));
     }

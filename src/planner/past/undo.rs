@@ -31,11 +31,20 @@ pub struct ChangedSince {
     pub by: i64,
 }
 
+/// A layer that an edit to be taken back changed.
+struct Layer {
+    id: LayerId,
+    /// The import that began its present era.
+    begun: i64,
+}
+
 impl Planner {
     /// The edit that takes back another one: everything that it changed as it was before, with its lineage reversed.
     ///
     /// # Errors
-    /// [`PastError::NotAnEdit`] for a number that is none, [`PastError::ChangedSince`] names what was changed after it;
+    /// [`PastError::NotAnEdit`] for a number that is none, [`PastError::ChangedSince`] names what was changed after it,
+    /// also by an import that replaced the layer; [`PastError::NotKept`] where its content was compacted away;
+    /// [`PlannerError::UnknownLayer`] where the present does not show a layer of it;
     /// [`PlannerError::Store`] where the record cannot be read.
     pub fn undoing(&self, seq: i64, author: &str, note: &str) -> Result<Edit, PlannerError> {
         let reader = Reader::open(&self.path)?;
@@ -45,21 +54,35 @@ impl Planner {
         if changes.is_empty() || seq > present.seq() {
             return Err(PastError::NotAnEdit { given: seq, last: present.seq() }.into());
         }
+        if changes.iter().any(|change| change.dropped) {
+            return Err(PastError::NotKept { kept_from: history.kept_from()? }.into());
+        }
+        let mut layers: BTreeMap<String, Layer> = BTreeMap::new();
+        for change in &changes {
+            if !layers.contains_key(&change.layer) {
+                let id = self.layer(&present, &change.layer)?.layer().id.clone();
+                let begun = reader.eras(&change.layer)?.last().map_or(0, |era| era.from);
+                layers.insert(change.layer.clone(), Layer { id, begun });
+            }
+        }
         let mut conflicts = Vec::new();
         for change in &changes {
             let last = history.last_edit_of(&change.layer, change.id, present.seq())?.unwrap_or(seq);
             let now = version_in(&present, &change.layer, change.id);
-            let stands = if change.after.is_some() { now == Some(seq) } else { now.is_none() && last == seq };
+            // Rows of an era that is over have no place in the next, which may have other columns.
+            let begun = layers.get(&change.layer).map_or(0, |layer| layer.begun);
+            let stands =
+                begun < seq && if change.after.is_some() { now == Some(seq) } else { now.is_none() && last == seq };
             if !stands {
-                let by = now.unwrap_or(last).max(last);
+                let by = now.unwrap_or(last).max(last).max(begun);
                 conflicts.push(ChangedSince { layer: change.layer.clone(), id: change.id, by });
             }
         }
         if !conflicts.is_empty() {
             return Err(PastError::ChangedSince { seq, conflicts }.into());
         }
-        let layers = |name: &str| present.layer(name).map(|state| state.layer().id.clone());
-        let inverted = changes.into_iter().filter_map(|change| inverse(layers(&change.layer)?, change, seq));
+        let id = |name: &str| layers.get(name).map(|layer| layer.id.clone());
+        let inverted = changes.into_iter().filter_map(|change| inverse(id(&change.layer)?, change, seq));
         let mut edit =
             Edit { author: author.to_owned(), note: note.to_owned(), changes: inverted.collect(), lineage: Vec::new() };
         edit.lineage = reversed(&history.lineage_of(seq)?, &edit.changes);

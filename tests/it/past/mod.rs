@@ -2,6 +2,7 @@
 
 mod as_of;
 mod back;
+mod ended;
 mod eras;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
