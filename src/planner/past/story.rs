@@ -47,6 +47,7 @@ struct State<'a> {
 }
 
 /// What happened to the feature at a number.
+#[expect(clippy::option_option, reason = "nothing said is another thing than no feature")]
 struct Event<'a> {
     seq: i64,
     /// None where the feature was removed.

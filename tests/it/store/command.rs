@@ -83,7 +83,7 @@ fn history_lists_moves_and_compacts() {
     let all = list(&[]);
     let entries = all["entries"].as_array().unwrap();
     let kinds: Vec<_> = entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["import", "edit", "import", "import", "outside", "import", "edit"]);
+    assert_eq!(kinds, ["import", "edit", "import", "import", "merge", "import", "edit"]);
     let did = |entry: &Value| entry["layers"].to_string();
     assert_eq!(did(&entries[0]), r#"[{"id":"地块","added":6,"changed":0,"removed":0}]"#);
     assert_eq!(did(&entries[1]), r#"[{"id":"地块","added":2,"changed":1,"removed":1}]"#);
