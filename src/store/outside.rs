@@ -405,6 +405,11 @@ fn outside_of(conn: &Connection, stored: &StoredLayer) -> Result<Option<OutsideL
     Ok((!nothing).then(|| OutsideLayer { layer: stored.layer.clone(), faults, rows, same }))
 }
 
+/// Whether a row in the shadow says something else than the table.
+pub(super) fn is_changed(conn: &Connection, table: &Table, id: i64) -> Result<bool, StoreError> {
+    Ok(row_of(conn, table, id)?.is_some())
+}
+
 /// What became of a row in the shadow; `None` where it says what it said before.
 fn row_of(conn: &Connection, table: &Table, id: i64) -> Result<Option<OutsideRow>, StoreError> {
     let before = recorded(conn, table, id)?;

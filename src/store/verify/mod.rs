@@ -14,7 +14,12 @@ mod books;
 mod rows;
 mod walk;
 
-use super::{chain::Hash, error::StoreError, scan::Reader};
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+
+use super::{chain::Hash, error::StoreError, outside, scan::Reader, workspace::StoredLayer};
+use crate::gpkg::table::Table;
 
 /// Something that is not as the record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +74,9 @@ impl Reader {
         for span in &spans {
             survive(rows::verify(conn, span, &mut found, told), &mut found)?;
         }
+        for stored in self.layers() {
+            survive(waiting(conn, stored, &mut found), &mut found)?;
+        }
         Ok(found)
     }
 
@@ -79,6 +87,23 @@ impl Reader {
     pub fn hash_at(&self, seq: i64) -> Result<Option<Hash>, StoreError> {
         Ok(self.history().edit(seq)?.and_then(|edit| edit.hash))
     }
+}
+
+/// Rows that another program changed and nobody has decided about: what is served of them stands in their table's shadow
+/// and not in the table, so whoever writes there, too, must not go unseen.
+fn waiting(conn: &Connection, stored: &StoredLayer, found: &mut Verification) -> Result<(), StoreError> {
+    let table = Table::of(&stored.layer);
+    let layer = stored.layer.id.as_str();
+    let of_layer = found.discrepancies.iter().filter(|one| one.layer.as_deref() == Some(layer));
+    let named: HashSet<i64> = of_layer.filter_map(|one| one.id).collect();
+    for (id, _) in table.shadow().ids(conn)? {
+        let what =
+            "another program changed the row, and nobody has taken that in or refused it (see mutu outside show)";
+        if !named.contains(&id) && outside::is_changed(conn, &table, id).unwrap_or(true) {
+            found.add(Some(layer), Some(id), None, what);
+        }
+    }
+    Ok(())
 }
 
 /// Damage that stops one step is a discrepancy, and the other steps go on.

@@ -216,6 +216,7 @@ fn any_removed_or_doubled_row_of_any_covered_table_is_found() {
             ("ALTER TABLE 任务 RENAME COLUMN 序号 TO 旧", "任务"),
             ("DROP TABLE 任务", "任务"),
             ("INSERT INTO mutu_workspace VALUES ('writing', '')", "file"),
+            ("INSERT INTO mutu_before_任务 (id, is_new) VALUES (1, 1)", "1"),
         ] {
             std::fs::write(&place.path, &whole).unwrap();
             connection::open(&place.path).unwrap().execute_batch(sql).unwrap();
