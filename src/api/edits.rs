@@ -18,7 +18,6 @@ use crate::{
         feature::Feature,
         receive::{Form, Wrong, read_feature, read_geometry},
     },
-    engine::table::Row,
     ground::{
         shape::{Shape, ShapeRef},
         units::Basis,
@@ -203,6 +202,8 @@ struct Building<'a> {
     findings: Vec<Finding>,
 }
 
+/// The word for what rounding moved when land was divided or joined.
+const RESIDUAL: &str = "residual-area";
 /// So many findings are told.
 const MOST_TOLD: usize = 1000;
 
@@ -381,7 +382,7 @@ impl<'a> Building<'a> {
             Err(finding) => self.findings.push(finding),
             Ok(division) => {
                 let residual = json!({
-                    "change": number, "layer": division.lineage.layer, "fault": "residual-area",
+                    "change": number, "layer": division.lineage.layer, "fault": RESIDUAL,
                     "message": "the whole's area less the parts', of the rounding of the survey rule",
                     "residual_m2": (division.residual_m2 * 1e6).round() / 1e6,
                 });
@@ -407,6 +408,11 @@ fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<Response, A
         }
     }
     let changes: Vec<Json> = done.edit.changes.iter().map(|change| told(done, change, &parents)).collect();
+    let mut notices = notices.to_vec();
+    let residuals = notices.iter_mut().filter(|notice| notice["fault"] == RESIDUAL);
+    for (notice, lineage) in residuals.zip(&done.edit.lineage) {
+        notice["printed_m2"] = json!(printed_residual(done, lineage) as f64 / 100.0);
+    }
     let document = json!({
         "seq": done.seq,
         "dryRun": done.seq.is_none(),
@@ -444,16 +450,28 @@ fn told(done: &Done, change: &Change, parents: &HashMap<(&str, i64), &[i64]>) ->
     })
 }
 
+/// By how much the areas of what was, as they are printed, differ from those of what became of it, in hundredths of m².
+fn printed_residual(done: &Done, lineage: &Lineage) -> i64 {
+    let sum = |catalog: &Catalog, ids: &[i64]| -> i64 {
+        ids.iter().filter_map(|id| hundredths_m2(catalog.layer(lineage.layer.as_str())?, *id)).sum()
+    };
+    sum(&done.before, &lineage.parents) - sum(&done.after, &lineage.children)
+}
+
+fn hundredths_m2(state: &LayerState, id: i64) -> Option<i64> {
+    let table = state.table();
+    table.area(table.row_of(id)?, Basis::Ellipsoidal).map(crate::ground::units::Area::hundredths_m2)
+}
+
 /// The areas of a feature; null where there is no such feature.
 fn figures(catalog: &Catalog, layer: &str, id: i64) -> Json {
     let Some(state) = catalog.layer(layer) else { return Json::Null };
-    let table = state.table();
-    let figures = |row: Row| {
-        let hundredths = table.area(row, Basis::Ellipsoidal).map(crate::ground::units::Area::hundredths_m2);
-        json!({
-            "area_m2": hundredths.map(|hundredths| hundredths as f64 / 100.0),
-            "area_mu": hundredths.map(|hundredths| hundredths as f64 * 15.0 / 1e6),
-        })
-    };
-    table.row_of(id).map_or(Json::Null, figures)
+    if state.table().row_of(id).is_none() {
+        return Json::Null;
+    }
+    let hundredths = hundredths_m2(state, id);
+    json!({
+        "area_m2": hundredths.map(|hundredths| hundredths as f64 / 100.0),
+        "area_mu": hundredths.map(|hundredths| hundredths as f64 * 15.0 / 1e6),
+    })
 }

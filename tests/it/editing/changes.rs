@@ -135,6 +135,8 @@ fn a_split_keeps_land_lineage_and_values_and_a_merge_brings_the_whole_back() {
     let total: f64 = changes[1..].iter().map(|c| area(&c["after"])).sum();
     assert!((total - area(&changes[0]["before"])).abs() < 0.0201, "{told}");
     assert!(told["findings"][0]["residual_m2"].as_f64().unwrap().abs() < 0.02, "{told}");
+    let printed = told["findings"][0]["printed_m2"].as_f64().unwrap();
+    assert!((area(&changes[0]["before"]) - total - printed).abs() < 1e-6, "{told}");
     let mut parts = Vec::new();
     for change in &changes[1..] {
         assert_eq!(change["parents"], json!([id]));

@@ -127,6 +127,8 @@ export interface Finding {
   property?: string;
   /** The place that it is about, in degrees. */
   place?: [number, number];
+  /** By how much the areas as printed differ before and after land was divided or joined, m². */
+  printed_m2?: number;
 }
 
 export interface Areas {

@@ -14,6 +14,12 @@ export function text(locale: Locale, key: Key, words: Words = {}): string {
   return catalogs[locale][key].replace(/\{(\w+)\}/g, (gap, name: string) => (name in words ? String(words[name]) : gap));
 }
 
+/** What is wrong in the page's own words; null where it has none for the fault. */
+export function findingText(locale: Locale, fault: string, words: Words = {}): string | null {
+  const key = `finding.${fault}`;
+  return key in zh ? text(locale, key as Key, words) : null;
+}
+
 export const layerTitle = (locale: Locale, layer: Collection): string => (locale === 'en' ? layer.title_en || layer.title : layer.title) || layer.id;
 
 export const propertyTitle = (locale: Locale, name: string, property: Property | undefined): string =>

@@ -2,10 +2,10 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { readCollections, readSchema, readStatistics, readTargets, statisticsPath, tilesUrl } from '../api/client';
-import type { Box, Collection, FeedEntry, Item, LayerSchema, Property, Session, Statistics, Target, Unit, Value } from '../api/types';
+import type { Box, Collection, FeedEntry, Finding, Item, LayerSchema, Property, Session, Statistics, Target, Unit, Value } from '../api/types';
 import { readSession } from '../api/writing';
 import { figure, valueText } from '../format/figures';
-import { layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
+import { findingText, layerTitle, propertyTitle, text, valueTitle, type Words } from '../i18n/text';
 import type { Key } from '../i18n/zh';
 import { type Class, classesOf, favourite, gathers, groupable, layerColor, OTHER } from '../map/colors';
 import type { Crowd } from '../map/controller';
@@ -19,6 +19,9 @@ import { formatHash, parseHash, type View } from './hash';
 import { Live } from './live.svelte';
 import { LayoutState } from './media.svelte';
 import { datetimeOf } from './moment';
+
+/** Faults of which the server's sentence holds figures. */
+const WITH_FIGURES = new Set(['overlaps', 'outside', 'area-not-kept', 'bad-part', 'apart', 'below-minimum', 'above-maximum', 'not-in-list', 'wrong-type', 'bad-text']);
 
 type KnownUnit = Unit | 'count' | 'percent';
 
@@ -174,6 +177,17 @@ export class AppState {
 
   layer(id: string): Collection | undefined {
     return this.collections?.find((layer) => layer.id === id);
+  }
+
+  /** What a finding says: the page's own words where it knows the fault, else the server's. */
+  findingText(finding: Finding): string {
+    const words = { m2: finding.printed_m2 === undefined ? '' : figure(Math.abs(finding.printed_m2), 2) };
+    return findingText(this.view.lang, finding.fault ?? '', words) ?? finding.message;
+  }
+
+  /** Whether the server's own words say more, such as how much and with whom. */
+  hasFigures(finding: Finding): boolean {
+    return WITH_FIGURES.has(finding.fault ?? '') && this.findingText(finding) !== finding.message;
   }
 
   title(id: string): string {
