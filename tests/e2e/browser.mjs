@@ -32,8 +32,8 @@ export const MUTU = () => {
 };
 
 /** A server of its own for a workspace: its address, and how to end it. */
-export async function serve(workspace) {
-  const server = spawn(MUTU(), ['serve', '--workspace', workspace, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+export async function serve(workspace, options = []) {
+  const server = spawn(MUTU(), ['serve', '--workspace', workspace, '--listen', '127.0.0.1:0', ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   const lines = createInterface({ input: server.stderr });
   return new Promise((resolve, reject) => {
     let tell;
@@ -59,13 +59,14 @@ export async function signIn(browser, server) {
 }
 
 /** A server of its own for a fresh demonstration workspace, which a test may change. */
-export async function serveDemo() {
+export async function serveDemo(options = []) {
   const folder = mkdtempSync(join(tmpdir(), 'mutu-e2e-'));
   const workspace = join(folder, 'heshan.gpkg');
   execFileSync(MUTU(), ['seed', '--workspace', workspace], { stdio: 'ignore' });
-  const server = await serve(workspace);
+  const server = await serve(workspace, options);
   return {
     ...server,
+    workspace,
     stop() {
       server.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -245,3 +245,25 @@ export interface Session {
   /** Where to sign in; null where nobody has to. */
   signIn: string | null;
 }
+
+/** What another program did to a layer and nobody has decided. */
+export interface LayerWaiting {
+  layer: string;
+  title: string;
+  /** What was done to its table as such. */
+  faults: string[];
+  waiting: number;
+  features: { id: number; operation: Operation; reasons: string[] }[];
+}
+
+export interface Waiting {
+  seq: number;
+  layers: LayerWaiting[];
+}
+
+export interface Settled {
+  seq: number | null;
+  taken: number;
+  refused: number;
+  left: { layer: string; id?: number; reason: string }[];
+}

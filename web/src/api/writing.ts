@@ -2,7 +2,7 @@
 
 import type { Geometry } from 'geojson';
 import { ask, itemPath, layerPath, pathOf, read, RequestFault } from './client';
-import type { Change, EditAnswer, Feed, FeedDetail, Finding, Item, ItemHistory, Session, Tagged, Value } from './types';
+import type { Change, EditAnswer, Feed, FeedDetail, Finding, Item, ItemHistory, Session, Settled, Tagged, Value, Waiting } from './types';
 
 /** A note in a header: headers carry no Chinese. */
 const noteHeader = (note: string): Record<string, string> => (note === '' ? {} : { 'mutu-note': encodeURIComponent(note) });
@@ -54,6 +54,10 @@ export const historyPath = (layer: string, id: string): string => `${itemPath(la
 export const readHistory = (layer: string, id: string): Promise<ItemHistory> => read(historyPath(layer, id));
 export const readFeed = (since: number, limit: number): Promise<Feed> => read(pathOf('/changes', { since: String(since), limit: String(limit) }));
 export const readChange = (seq: number): Promise<FeedDetail> => read(`/changes/${seq}`);
+
+export const readWaiting = (): Promise<Waiting> => read('/outside');
+/** Takes in what other programs did to the layers, or puts it back. */
+export const decideOutside = (decision: 'take' | 'refuse', layers: readonly string[], note: string): Promise<Settled> => post('/outside', { do: decision, layers, note });
 
 /** Who looks. A server without people answers 404: then everything is allowed, to nobody in particular. */
 export async function readSession(): Promise<Session> {

@@ -314,5 +314,13 @@ export const en: Record<Key, string> = {
   'role.administrator': 'Administrator',
   'changes.whole': 'written whole',
   'asof.began': 'The record begins on {day}.',
+  'outside.waiting': 'Other programs changed {n} features; nobody has decided yet',
+  'outside.decide': 'Decide',
+  'outside.all': 'See each of them',
+  'outside.take': 'Take all in',
+  'outside.refuse': 'Put all back',
+  'outside.how': 'Taken in, they become one edit that can be undone. Put back, the features are as recorded; what had been written is kept aside.',
+  'outside.left': 'Left as they are:',
+  'outside.settled': '{taken} taken in, {refused} put back',
   'loading': 'Reading',
 };

@@ -199,7 +199,7 @@ export const zh = {
   'finding.below-minimum': '小于允许的最小值。',
   'finding.above-maximum': '大于允许的最大值。',
   'finding.bad-text': '文字太长或不合格式。',
-  'edit.kept': '保留的值与其他要素不同的属性',
+  'edit.kept': '取值不同的属性',
   'edit.property': '属性',
   'edit.keptValue': '保留',
   'edit.where': '定位',
@@ -312,6 +312,14 @@ export const zh = {
   'role.administrator': '系统管理员',
   'changes.whole': '整层写入',
   'asof.began': '记录始于 {day}。',
+  'outside.waiting': '其他程序改动了 {n} 个要素，尚待处理',
+  'outside.decide': '处理',
+  'outside.all': '逐项查看',
+  'outside.take': '全部采纳',
+  'outside.refuse': '全部退回',
+  'outside.how': '采纳后成为一次有记录、可撤销的修改；退回则恢复为已记录的状态，对方所写另行留存。',
+  'outside.left': '未能处理：',
+  'outside.settled': '已采纳 {taken} 个，退回 {refused} 个',
   'loading': '正在读取',
 } as const;
 
