@@ -19,6 +19,8 @@ def keeps_its_word(served):
     command = [Path(python()).parent / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run",
                f"{served.url}/api", "--url", served.url, "--phases", PHASES, "--checks", "all",
                "--max-examples", EXAMPLES, "--max-time", SECONDS, "--seed", 20230101, "--generation-database", "none",
+               # What writes, and what asks who it is, is refused here without a sign-in: other tests hold it to its word.
+               "--include-method", "GET", "--exclude-path-regex", "changes|outside|tokens|users|audit|session|history|difference",
                "--continue-on-failure", "--no-color"]
     start = time.monotonic()
     # 1 is what it ends with where a check failed; anything else is its own fault.
