@@ -170,10 +170,19 @@ test('what was deleted says so, and its history stays', async () => {
 test('the past and the feed are whole in English and on a narrow window', async () => {
   const { head } = await api('/changes?since=0&limit=1');
   const { at } = await api(`/changes/${head}`);
+  const { features } = await api('/collections/parcels/items?limit=40');
+  const edited = features.at(-1).id;
   for (const size of ['wide', 'narrow']) {
     await onPage({ hash: `#lang=en&layers=parcels&panel=changes&asof=${at}`, size: SIZES[size] }, async (page) => {
       await page.locator('[data-seq]').first().waitFor();
       await shot(page, `past-${size}-en`);
+      assert.deepEqual(await axe(page), []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+    });
+    await onPage({ hash: `#lang=en&layers=parcels&select=parcels/${edited}`, size: SIZES[size] }, async (page) => {
+      await page.getByRole('button', { name: 'History', exact: true }).click();
+      await page.locator('.history [data-version]').first().waitFor();
+      await shot(page, `history-${size}-en`);
       assert.deepEqual(await axe(page), []);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
     });

@@ -303,6 +303,7 @@ export const zh = {
   'account.name': '用户名',
   'account.password': '密码',
   'account.why': '查看不必登录；修改需要登录，以便记下是谁改的。',
+  'account.link': '在服务器本机上，也可打开启动时打印的一次性链接。',
   'account.all': '可编辑全部图层',
   'account.none': '只能查看',
   'account.some': '可编辑：{layers}',
