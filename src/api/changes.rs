@@ -86,9 +86,8 @@ const SINCE: Parameter = Parameter {
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
-    about: "Entries on a page; more than the maximum means the maximum. Fewer may come: go on with the next link as long as \
-            there is one.",
-    schema: r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#,
+    about: "Entries on a page; more than 1000 means 1000. Fewer may come: go on with the next link as long as there is one.",
+    schema: r#"{"type":"integer","minimum":1,"default":100}"#,
 };
 
 const FROM: Parameter = Parameter {

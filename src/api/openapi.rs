@@ -234,6 +234,7 @@ fn definition(base_url: &str, has_people: bool) -> Value {
         paths.insert(operation.path.to_owned(), json!({ "get": describe(operation) }));
     }
     paths.extend(way_back());
+    paths["/outside"]["post"] = decide_outside();
     openapi_writing::add_to(&mut paths);
     let mut schemas = schemas();
     if let Some(schemas) = schemas.as_object_mut() {
@@ -265,6 +266,8 @@ fn way_back() -> Map<String, Value> {
     let note = json!({ "type": "string", "description": "Why, for the record" });
     let operation = |id: &str, summary: &str, place: (&str, &str), properties: Value| {
         let (name, kind) = place;
+        // Undoing says all in its address.
+        let is_needed = id != "undoChange";
         let mut parameters = vec![json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })];
         parameters.extend(RESTORING_PARAMETERS.iter().map(query_parameter));
         let done = json!({ "description": summary, "content": { JSON: { "schema": { "type": "object" } } } });
@@ -272,7 +275,7 @@ fn way_back() -> Map<String, Value> {
         let body = json!({ "type": "object", "additionalProperties": false, "properties": properties });
         json!({ "post": {
             "operationId": id, "tags": ["changes"], "summary": summary, "parameters": parameters,
-            "requestBody": { "content": { JSON: { "schema": body } } },
+            "requestBody": { "required": is_needed, "content": { JSON: { "schema": body } } },
             "responses": {
                 "200": done, "201": done, "400": problem, "403": problem, "404": problem, "409": problem, "415": problem,
                 "default": problem,
@@ -295,6 +298,38 @@ fn way_back() -> Map<String, Value> {
     );
     let paths = [("/changes/{seq}/undo", undo), ("/collections/{layer}/restore", restore)];
     paths.into_iter().map(|(path, operation)| (path.to_owned(), operation)).collect()
+}
+
+/// The operation that takes in, or puts back, what other programs did to the file.
+fn decide_outside() -> Value {
+    let summary = "Take what other programs did in as an edit, or put back what was before";
+    let problem = json!({ "$ref": "#/components/responses/Problem" });
+    let texts = |item: &str, about: &str| json!({ "type": "array", "items": { "type": item }, "description": about });
+    let body = json!({
+        "type": "object", "required": ["do"], "additionalProperties": false,
+        "properties": {
+            "do": { "type": "string", "enum": ["take", "refuse"] },
+            "note": { "type": "string", "description": "Why, for the record" },
+            "layers": texts("string", "Of which layers; all where not given"),
+            "ids": texts("integer", "Which features of the one layer that is given; all where not given"),
+        },
+    });
+    let settled = json!({
+        "type": "object", "required": ["seq", "taken", "refused", "left"],
+        "properties": {
+            "seq": { "type": "integer", "format": "int64", "nullable": true },
+            "taken": { "type": "integer" }, "refused": { "type": "integer" },
+            "left": { "type": "array", "items": { "type": "object" } },
+        },
+    });
+    json!({
+        "operationId": "decideOutside", "tags": ["changes"], "summary": summary,
+        "requestBody": { "required": true, "content": { JSON: { "schema": body } } },
+        "responses": {
+            "200": { "description": summary, "content": { JSON: { "schema": settled } } },
+            "400": problem, "403": problem, "404": problem, "409": problem, "415": problem, "default": problem,
+        },
+    })
 }
 
 fn describe(operation: &Operation) -> Value {
@@ -331,8 +366,13 @@ fn describe(operation: &Operation) -> Value {
         }
         responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
     }
+    if operation.id == "readApi" {
+        responses["200"]["content"][OPENAPI.media_type] =
+            json!({ "schema": { "$ref": "#/components/schemas/object" } });
+    }
     if operation.id == "listChanges" {
-        responses["200"]["content"]["text/event-stream"] = json!({ "schema": { "type": "string" } });
+        responses["200"]["content"]["text/event-stream"] =
+            json!({ "schema": { "description": "Events with an id, to go on from, and data, as JSON" } });
         responses["503"] = json!({ "$ref": "#/components/responses/Problem" });
     }
     let is_page = |parameter: &Parameter| parameter.name == "f" && parameter.schema.contains("\"html\"");

@@ -115,12 +115,8 @@ fn describe(writing: &Writing) -> Value {
     } else {
         let note = json!({ "type": "string", "pattern": "^[A-Za-z0-9._~-]*$", "maxLength": 200 });
         parameters.push(header("Mutu-Note", "Why, as percent-encoded UTF-8.", note));
-        let about = "return=minimal for an answer without the feature (RFC 7240).";
-        parameters.push(header(
-            "Prefer",
-            about,
-            json!({ "type": "string", "enum": ["return=minimal", "return=representation"] }),
-        ));
+        let about = "return=minimal for an answer without the feature; other preferences are not known (RFC 7240).";
+        parameters.push(header("Prefer", about, json!({ "type": "string", "example": "return=minimal" })));
     }
     let mut responses = Map::new();
     for (status, content) in writing.answers {
