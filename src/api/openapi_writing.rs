@@ -113,7 +113,7 @@ fn describe(writing: &Writing) -> Value {
     if writing.path == "/changes" {
         parameters.extend(EDIT_PARAMETERS.iter().map(query_parameter));
     } else {
-        let note = json!({ "type": "string", "pattern": "^[A-Za-z0-9._~-]*$", "maxLength": 200 });
+        let note = json!({ "type": "string", "pattern": "^[\\t -~]*$" });
         parameters.push(header("Mutu-Note", "Why, as percent-encoded UTF-8.", note));
         let about = "return=minimal for an answer without the feature; other preferences are not known (RFC 7240).";
         parameters.push(header("Prefer", about, json!({ "type": "string", "example": "return=minimal" })));
