@@ -36,6 +36,8 @@ pub enum FaultKind {
     DuplicateRing,
     /// Two surfaces of a multi-surface, or two holes of one surface, overlap.
     OverlappingParts,
+    /// The outline is so long and winding that whether it is valid was not found out in time.
+    TooIntricate,
     /// An edge runs back on the one before.
     Spike,
     /// The surface is far longer than wide: its mean width is under 0.1 m.
@@ -59,6 +61,7 @@ impl FaultKind {
             Self::HoleOutside => "hole-outside",
             Self::DuplicateRing => "duplicate-ring",
             Self::OverlappingParts => "overlapping-parts",
+            Self::TooIntricate => "too-intricate",
             Self::Spike => "spike",
             Self::Sliver => "sliver",
             Self::ProbablyGcj02 => "probably-gcj02",
@@ -79,6 +82,7 @@ impl FaultKind {
             Self::HoleOutside => "a hole lies outside its outer ring",
             Self::DuplicateRing => "two rings are the same",
             Self::OverlappingParts => "two parts, or two holes of one part, overlap",
+            Self::TooIntricate => "the outline is too intricate to find out whether it is valid: divide it into several",
             Self::Spike => "an edge runs back on the one before",
             Self::Sliver => "the surface is on average less than 0.1 m wide",
             Self::ProbablyGcj02 => "the place is probably shifted by GCJ-02",

@@ -10,6 +10,7 @@ pub mod measure;
 pub mod print;
 mod projjson;
 pub mod shape;
+mod sweep;
 pub(crate) mod topology;
 pub mod units;
 mod validity;

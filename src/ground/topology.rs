@@ -116,52 +116,84 @@ pub(super) fn is_simple_ring(ring: &[Coord]) -> bool {
     true
 }
 
+/// Whether two edges follow each other in a ring, so that they share an end. `counts` are the numbers of edges of the
+/// rings.
+pub(super) fn are_neighbours(a: &Edge, b: &Edge, counts: &[usize]) -> bool {
+    let apart = a.index.abs_diff(b.index);
+    a.ring == b.ring && (apart <= 1 || apart == counts[a.ring] - 1)
+}
+
+/// How many edges a line across an axis meets, on the mean over the edges' extent; NaN where there is no extent.
+fn mean_met(edges: &[Edge], of: fn(Coord) -> f64) -> f64 {
+    let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+    for edge in edges {
+        let (a, b) = (of(edge.from), of(edge.to));
+        (sum, low, high) = (sum + (a - b).abs(), low.min(a.min(b)), high.max(a.max(b)));
+    }
+    sum / (high - low)
+}
+
+/// How many edges an edge is compared with by [`for_each_meeting`], on the mean; NaN where there is no extent.
+pub(super) fn mean_compared(edges: &[Edge]) -> f64 {
+    mean_met(edges, |c| c.x).min(mean_met(edges, |c| c.y))
+}
+
+/// An edge that the line of a sweep meets.
+struct Open {
+    /// Where the line leaves it.
+    high: f64,
+    /// Its extent along the line.
+    across: (f64, f64),
+    edge: u32,
+}
+
 /// Calls `found` for every pair of edges that share a place, neighbours in a ring excepted. `counts` are the
 /// numbers of edges of the rings.
 ///
-/// `found` says whether to go on.
-pub(super) fn for_each_meeting(edges: &[Edge], counts: &[usize], mut found: impl FnMut(&Edge, &Edge, Meeting) -> bool) {
+/// `found` says whether to go on. Ends early, with false, where more than `most` pairs of edges would be looked at.
+pub(super) fn for_each_meeting(
+    edges: &[Edge],
+    counts: &[usize],
+    most: u64,
+    mut found: impl FnMut(&Edge, &Edge, Meeting) -> bool,
+) -> bool {
     let mut visit = |a: &Edge, b: &Edge| {
-        if a.ring == b.ring {
-            let apart = a.index.abs_diff(b.index);
-            if apart <= 1 || apart == counts[a.ring] - 1 {
-                return true;
-            }
-        }
-        meeting((a.from, a.to), (b.from, b.to)).is_none_or(|meeting| found(a, b, meeting))
+        are_neighbours(a, b, counts)
+            || meeting((a.from, a.to), (b.from, b.to)).is_none_or(|meeting| found(a, b, meeting))
     };
-    let reach = |of: fn(&Coord) -> f64| {
-        let (mut sum, mut low, mut high) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
-        for edge in edges {
-            let (a, b) = (of(&edge.from), of(&edge.to));
-            (sum, low, high) = (sum + (a - b).abs(), low.min(a.min(b)), high.max(a.max(b)));
-        }
-        sum / (high - low)
+    let by_x = mean_met(edges, |c| c.x) <= mean_met(edges, |c| c.y);
+    let extent = |edge: &Edge, of: fn(Coord) -> f64| {
+        let (a, b) = (of(edge.from), of(edge.to));
+        (a.min(b), a.max(b))
     };
-    // The mean number of edges that a line across the axis meets; NaN where there is no extent.
-    let along = if reach(|c| c.x) <= reach(|c| c.y) { |c: &Coord| c.x } else { |c: &Coord| c.y };
-    let low = |edge: &Edge| along(&edge.from).min(along(&edge.to));
-    let high = |edge: &Edge| along(&edge.from).max(along(&edge.to));
+    let along = |edge: &Edge| extent(edge, if by_x { |c| c.x } else { |c| c.y });
+    let across = |edge: &Edge| extent(edge, if by_x { |c| c.y } else { |c| c.x });
     let mut order: Vec<u32> = (0..edges.len() as u32).collect();
-    order.sort_unstable_by(|a, b| low(&edges[*a as usize]).total_cmp(&low(&edges[*b as usize])));
-    let mut open: Vec<u32> = Vec::new();
+    order.sort_unstable_by(|a, b| along(&edges[*a as usize]).0.total_cmp(&along(&edges[*b as usize]).0));
+    let (mut open, mut pairs): (Vec<Open>, u64) = (Vec::new(), 0);
     for i in order {
         let edge = &edges[i as usize];
-        let start = low(edge);
+        let ((start, high), own) = (along(edge), across(edge));
+        pairs += open.len() as u64;
+        if pairs > most {
+            return false;
+        }
         let mut k = 0;
         while k < open.len() {
-            let other = &edges[open[k] as usize];
-            if high(other) < start {
+            let other = &open[k];
+            if other.high < start {
                 open.swap_remove(k);
-            } else {
-                if !visit(other, edge) {
-                    return;
-                }
-                k += 1;
+                continue;
             }
+            let near = other.across.0 <= own.1 && own.0 <= other.across.1;
+            if near && !visit(&edges[other.edge as usize], edge) {
+                return true;
+            }
+            k += 1;
         }
-        open.push(i);
+        open.push(Open { high, across: own, edge: i });
     }
+    true
 }
 
 /// Whether two paths through one place cross there. A path is given by the places before and after; neither

@@ -13,7 +13,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     fault::FaultKind,
     shape::{Bounds, ShapeRef},
-    topology::{Edge, Meeting, crosses_at, for_each_meeting, is_simple_ring, lies_inside, turns_back},
+    sweep::rings_around,
+    topology::{Edge, Meeting, crosses_at, for_each_meeting, is_simple_ring, lies_inside, mean_compared, turns_back},
 };
 
 /// One breach of validity.
@@ -33,6 +34,13 @@ const SHORT: usize = 48;
 const ENOUGH_CROSSINGS: usize = 20_000;
 /// So many breaches of one kind are named.
 const ENOUGH_OF_A_KIND: usize = 64;
+/// Where edges would be compared with more others on the mean, or rings with more edges, proof by a sweep is tried first.
+const MANY_COMPARED: f64 = 40.0;
+/// So many pairs of edges are looked at, and so many edges for which ring lies in which: some ten seconds each. Only
+/// shapes made to be slow need more: a star of 100,000 rays that also touches itself.
+const MOST_COMPARISONS: u64 = 4_000_000_000;
+/// So many meetings of edges are remembered, 32 bytes each.
+const MOST_MEETINGS: usize = 8_000_000;
 
 /// Breaches of a surface or surfaces; none for a valid one. Of a thoroughly tangled one not all are named.
 pub(super) fn breaches_of(shape: ShapeRef<'_>) -> Vec<Breach> {
@@ -43,10 +51,19 @@ pub(super) fn breaches_of(shape: ShapeRef<'_>) -> Vec<Breach> {
     {
         return Vec::new();
     }
+    breaches_within(shape, MOST_COMPARISONS)
+}
+
+/// As [`breaches_of`], with a bound on the comparisons.
+fn breaches_within(shape: ShapeRef<'_>, most: u64) -> Vec<Breach> {
     let mut survey = Survey::of(shape);
     survey.spikes();
-    survey.meetings();
-    survey.nesting();
+    if survey.breaches.is_empty() && survey.is_worth_proving() && survey.is_proven() {
+        return Vec::new();
+    }
+    if !(survey.meetings(most) && survey.nesting(most)) {
+        survey.add(FaultKind::TooIntricate, survey.rings[0].coords[0], 0);
+    }
     survey.breaches
 }
 
@@ -112,6 +129,21 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Whether comparing edges takes longer than a sweep.
+    fn is_worth_proving(&self) -> bool {
+        let holes = self.rings.iter().filter(|ring| ring.place.1 > 0).count();
+        mean_compared(&self.edges) > MANY_COMPARED || holes as f64 > MANY_COMPARED
+    }
+
+    /// Whether rings stand apart, holes in their shells and shells in nothing or in holes. There are no spikes.
+    fn is_proven(&self) -> bool {
+        let Some(around) = rings_around(&self.edges, &self.counts) else { return false };
+        self.rings.iter().zip(around).all(|(ring, around)| {
+            let around = around.map(|around| self.rings[around].place);
+            if ring.place.1 > 0 { around == Some((ring.place.0, 0)) } else { around.is_none_or(|place| place.1 > 0) }
+        })
+    }
+
     /// Whether two edges of a ring meet only because a spike beside them runs back.
     fn belongs_to_spike(&self, a: &Edge, b: &Edge) -> bool {
         let count = self.counts[a.ring];
@@ -119,18 +151,25 @@ impl<'a> Survey<'a> {
         self.rings[a.ring].spikes.iter().any(|spike| near(a, *spike) && near(b, *spike))
     }
 
-    fn meetings(&mut self) {
+    /// False where comparing would take too long.
+    fn meetings(&mut self, most: u64) -> bool {
+        let number = |edge: &Edge| (self.rings[edge.ring].first_edge + edge.index) as u32;
         let (mut met, mut crossings) = (Vec::new(), 0);
-        for_each_meeting(&self.edges, &self.counts, |a, b, meeting| {
-            let (a, b) = if (a.ring, a.index) <= (b.ring, b.index) { (a, b) } else { (b, a) };
-            crossings += usize::from(!matches!(meeting, Meeting::Touch(_)));
-            met.push((*a, *b, meeting));
-            crossings < ENOUGH_CROSSINGS
+        let done = for_each_meeting(&self.edges, &self.counts, most, |a, b, meeting| {
+            crossings += usize::from(a.ring == b.ring || !matches!(meeting, Meeting::Touch(_)));
+            let (p, q) = (number(a), number(b));
+            met.push((p.min(q), p.max(q), meeting));
+            crossings < ENOUGH_CROSSINGS && met.len() < MOST_MEETINGS
         });
+        let done = done && met.len() < MOST_MEETINGS;
         // The sweep finds them from left to right; the reader wants them along the outline.
-        met.sort_by_key(|(a, b, _)| (a.ring, b.ring, a.index, b.index));
+        met.sort_by_key(|(a, b, _)| {
+            let (a, b) = (&self.edges[*a as usize], &self.edges[*b as usize]);
+            (a.ring, b.ring, a.index, b.index)
+        });
         let mut touched = Vec::new();
         for (a, b, meeting) in met {
+            let (a, b) = (self.edges[a as usize], self.edges[b as usize]);
             let (Meeting::Cross(at) | Meeting::Overlap(at) | Meeting::Touch(at)) = meeting;
             let touch = matches!(meeting, Meeting::Touch(_));
             if a.ring == b.ring {
@@ -144,6 +183,7 @@ impl<'a> Survey<'a> {
             }
         }
         self.connectedness(&touched);
+        done
     }
 
     /// Rings of a part that touch each other in more places than they may cut its inside in two.
@@ -200,14 +240,20 @@ impl<'a> Survey<'a> {
         crosses_at(at, ends(a), ends(b))
     }
 
-    /// Holes that lie outside or in each other, parts that lie in each other.
-    fn nesting(&mut self) {
+    /// Holes that lie outside or in each other, parts that lie in each other. False where finding out would take too long.
+    fn nesting(&mut self, most: u64) -> bool {
+        let mut looked_at = self.looked_at_by_strays();
         let mut order: Vec<usize> = (0..self.rings.len()).collect();
         order.sort_by(|a, b| self.rings[*a].bounds.min.x.total_cmp(&self.rings[*b].bounds.min.x));
         let mut found = Vec::new();
         let mut open: Vec<usize> = Vec::new();
         for b in order {
             open.retain(|a| self.rings[*a].bounds.max.x >= self.rings[b].bounds.min.x);
+            looked_at += open.len() as u64;
+            looked_at += open.iter().map(|a| self.looked_at_by_nested(*a, b)).sum::<u64>();
+            if looked_at > most {
+                return false;
+            }
             found.extend(open.iter().filter_map(|a| self.nested(*a, b)));
             open.push(b);
         }
@@ -215,6 +261,27 @@ impl<'a> Survey<'a> {
         for (kind, at, ring) in found {
             self.add(kind, at, ring);
         }
+        true
+    }
+
+    /// How many edges [`Self::strays`] looks at.
+    fn looked_at_by_strays(&self) -> u64 {
+        let mut shell = 0;
+        let looked_at = self.rings.iter().zip(&self.counts).map(|(ring, count)| {
+            if ring.place.1 == 0 {
+                shell = *count as u64;
+                return 0;
+            }
+            shell
+        });
+        looked_at.sum()
+    }
+
+    /// How many edges [`Self::nested`] looks at.
+    fn looked_at_by_nested(&self, a: usize, b: usize) -> u64 {
+        let (first, second) = (&self.rings[a], &self.rings[b]);
+        let nested = first.bounds.contains(&second.bounds) || second.bounds.contains(&first.bounds);
+        if nested { self.counts[a].max(self.counts[b]) as u64 } else { 0 }
     }
 
     fn is_entangled(&self, a: usize, b: usize) -> bool {
@@ -329,5 +396,103 @@ impl Touches {
             at = self.parents[at];
         }
         at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::shape::{Shape, ShapeKind};
+    use proptest::prelude::*;
+
+    /// Surfaces, each of closed rings.
+    fn surfaces(parts: &[Vec<Vec<(f64, f64)>>]) -> Shape {
+        let mut shape = Shape::new(ShapeKind::MultiPolygon);
+        for rings in parts {
+            for ring in rings {
+                ring.iter().for_each(|&(x, y)| shape.push(Coord { x, y }));
+                shape.end_ring();
+            }
+            shape.end_part();
+        }
+        shape
+    }
+
+    /// A star about a place, open inwards to a ring of its own.
+    fn star((x, y): (f64, f64), rays: u32, (inner, outer): (f64, f64)) -> Vec<(f64, f64)> {
+        let corner = |i: u32| {
+            let angle = std::f64::consts::PI * f64::from(i % (2 * rays)) / f64::from(rays);
+            let radius = if i % 2 == 0 { outer } else { inner };
+            (x + radius * angle.cos(), y + radius * angle.sin())
+        };
+        (0..=2 * rays).map(corner).collect()
+    }
+
+    fn kinds(breaches: &[Breach]) -> Vec<FaultKind> {
+        breaches.iter().map(|breach| breach.kind).collect()
+    }
+
+    #[test]
+    fn a_star_of_many_rays_is_proven_valid_without_comparing_its_edges() {
+        let whole = star((0.0, 0.0), 20_000, (1.0, 100.0));
+        let hole = star((0.0, 0.0), 5, (0.2, 0.5));
+        assert_eq!(breaches_within(surfaces(&[vec![whole.clone(), hole.clone()]]).view(), 1000), []);
+        // A hole outside is found and named, not proven away.
+        let (few, stray) = (star((0.0, 0.0), 500, (1.0, 100.0)), star((200.0, 0.0), 5, (0.2, 0.5)));
+        let found = breaches_of(surfaces(&[vec![few, hole, stray]]).view());
+        assert_eq!(kinds(&found), [FaultKind::HoleOutside]);
+        assert_eq!(found[0].ring, (0, 2));
+    }
+
+    #[test]
+    fn what_would_take_too_long_to_judge_is_named_so_and_is_not_called_valid() {
+        let mut tangled = star((0.0, 0.0), 500, (1.0, 100.0));
+        // Two rays end in one place: this touch no proof allows for.
+        tangled[8] = tangled[4];
+        let shape = surfaces(&[vec![tangled]]);
+        assert_eq!(kinds(&breaches_within(shape.view(), 1000)), [FaultKind::TooIntricate]);
+        let found = kinds(&breaches_of(shape.view()));
+        assert!(!found.is_empty() && found.iter().all(|kind| *kind == FaultKind::SelfIntersection), "{found:?}");
+        // So many holes, each held against the whole shell.
+        let holes = (0..60_u32).map(|i| star((f64::from(i % 8), f64::from(i / 8)), 5, (0.2, 0.6)));
+        let shape = surfaces(&[std::iter::once(star((3.5, 3.5), 500, (9.0, 10.0))).chain(holes).collect()]);
+        assert!(kinds(&breaches_within(shape.view(), 20_000)).contains(&FaultKind::TooIntricate));
+        assert!(!kinds(&breaches_of(shape.view())).contains(&FaultKind::TooIntricate));
+    }
+
+    #[test]
+    fn a_ring_that_comes_back_to_a_place_again_and_again_is_refuted_early() {
+        // Ten thousand petals about one place: 200 million pairs of edges meet there.
+        let petals = (0..10_000_u32).flat_map(|i| {
+            let angle = |of: f64| std::f64::consts::TAU * (f64::from(i) + of) / 10_000.0;
+            [(0.0, 0.0), (angle(0.0).cos(), angle(0.0).sin()), (angle(0.5).cos(), angle(0.5).sin())]
+        });
+        let ring = petals.chain([(0.0, 0.0)]).collect();
+        let found = breaches_of(surfaces(&[vec![ring]]).view());
+        assert_eq!(kinds(&found), [FaultKind::SelfIntersection]);
+        assert_eq!(found[0].at, Coord { x: 0.0, y: 0.0 });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_sweep_proves_what_comparing_finds_free_of_meetings_and_well_nested(
+            parts in prop::collection::vec(
+                prop::collection::vec(((0_u8..12, 0_u8..12), 2_u32..7, 0.2_f64..6.0, 0.3_f64..1.0), 1..4), 1..4),
+        ) {
+            let ring = |((x, y), rays, outer, share): ((u8, u8), u32, f64, f64)| {
+                star((f64::from(x), f64::from(y)), rays, (outer * share, outer))
+            };
+            let parts: Vec<Vec<_>> = parts.into_iter().map(|rings| rings.into_iter().map(ring).collect()).collect();
+            let shape = surfaces(&parts);
+            let mut survey = Survey::of(shape.view());
+            survey.spikes();
+            prop_assume!(survey.breaches.is_empty());
+            let mut met = false;
+            for_each_meeting(&survey.edges, &survey.counts, u64::MAX, |_, _, _| { met = true; false });
+            let proven = survey.is_proven();
+            prop_assert!(survey.meetings(u64::MAX) && survey.nesting(u64::MAX));
+            prop_assert_eq!(proven, !met && survey.breaches.is_empty(), "{:?}", survey.breaches);
+        }
     }
 }

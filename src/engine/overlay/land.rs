@@ -198,11 +198,19 @@ impl<'t> Land<'t> {
 
 /// Whether a surface breaks a rule of validity that a cut relies on.
 pub(super) fn is_faulty(shape: ShapeRef<'_>) -> bool {
-    use FaultKind::{DuplicateRing, HoleOutside, OverlappingParts, RingNotClosed, SelfIntersection, TooFewPoints};
+    use FaultKind::{
+        DuplicateRing, HoleOutside, OverlappingParts, RingNotClosed, SelfIntersection, TooFewPoints, TooIntricate,
+    };
     faults_of(shape).iter().any(|fault| {
         matches!(
             fault.kind,
-            SelfIntersection | HoleOutside | DuplicateRing | OverlappingParts | RingNotClosed | TooFewPoints
+            SelfIntersection
+                | HoleOutside
+                | DuplicateRing
+                | OverlappingParts
+                | TooIntricate
+                | RingNotClosed
+                | TooFewPoints
         )
     })
 }

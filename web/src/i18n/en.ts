@@ -179,6 +179,7 @@ export const en: Record<Key, string> = {
   'finding.hole-outside': 'A hole lies outside its outer ring.',
   'finding.duplicate-ring': 'Two rings are the same.',
   'finding.overlapping-parts': 'Two parts, or two holes, overlap.',
+  'finding.too-intricate': 'The outline is too intricate to be judged: divide it.',
   'finding.spike': 'An edge runs back on the one before.',
   'finding.sliver': 'The surface is on average less than 0.1 m wide.',
   'finding.probably-gcj02': 'The place is probably shifted by GCJ-02.',

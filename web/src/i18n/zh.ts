@@ -177,6 +177,7 @@ export const zh = {
   'finding.hole-outside': '内环落在外环之外。',
   'finding.duplicate-ring': '有两个环完全相同。',
   'finding.overlapping-parts': '各部分（或内环）互相重叠。',
+  'finding.too-intricate': '边界过长过繁，无法判定是否有效；请拆成几块。',
   'finding.spike': '边界有折返的尖刺。',
   'finding.sliver': '图形过于狭长：平均宽度不足 0.1 m。',
   'finding.probably-gcj02': '位置可能带有火星坐标（GCJ-02）偏移。',
