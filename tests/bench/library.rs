@@ -6,13 +6,15 @@
 //! A task followed by ` x20` is done twenty times, for its mean. POINTS holds pairs of 64-bit floats, longitude and
 //! latitude. The workspace is loaded, with indexes, before the first task; CPU seconds are those of all threads.
 //!
-//! `library edits WORKSPACE.gpkg` edits a workspace instead and tells what that cost, see `edits.rs`.
+//! `library edits WORKSPACE.gpkg` edits a workspace instead and tells what that cost, see `edits.rs`; so does `library large
+//! WORKSPACE.gpkg [KIND]` with many features at once, see `large.rs`.
 //!
 //! Tasks: `areas`, `locate`, `locate-one-by-one`, `nearest`, `nearest-one-by-one`, `boxes` (2,000 of some 550 features),
 //! `filter CQL2`, `overlaps`, `stats`, `prepare-zones`, `overlay`, `overlay-planar`, and `tile ZOOM [FEATURES]`: the
 //! tile of Web Mercator with the most features, or with as near so many as there is one.
 
 mod edits;
+mod large;
 
 use std::{
     collections::BTreeMap,
@@ -45,10 +47,16 @@ const HOW: &str = "library: give a workspace and a file of points; see tests/ben
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
-    if let [task, workspace] = arguments.as_slice()
-        && task == "edits"
+    if let [task, workspace, only @ ..] = arguments.as_slice()
+        && ["edits", "large"].contains(&task.as_str())
     {
-        writeln!(io::stdout(), "{}", edits::measure(Path::new(workspace))?)?;
+        let workspace = Path::new(workspace);
+        let told = if task == "edits" {
+            edits::measure(workspace)?
+        } else {
+            large::measure(workspace, only.first().map(String::as_str))?
+        };
+        writeln!(io::stdout(), "{told}")?;
         return Ok(());
     }
     let [workspace, points] = arguments.as_slice() else {
@@ -235,8 +243,13 @@ fn cpu_seconds() -> Outcome<f64> {
 }
 
 fn resident_mb() -> Outcome<f64> {
+    status_mb("VmRSS:")
+}
+
+/// A size that the system tells of this process.
+fn status_mb(name: &str) -> Outcome<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such size")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes / 1024.0)
 }
