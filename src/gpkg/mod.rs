@@ -7,6 +7,7 @@
 //! the triggers of 1.3 break the index under `UPSERT`; the newer set does all that the older did.
 
 pub mod blob;
+pub mod bulk;
 pub mod cell;
 pub mod connection;
 pub mod foreign;

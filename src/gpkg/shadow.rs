@@ -303,7 +303,8 @@ impl Shadow<'_> {
         format!("mutu_keep_{}_{ending}", self.table.name)
     }
 
-    fn triggers(self) -> Result<Vec<String>, GpkgError> {
+    /// The statements that make its triggers.
+    pub(super) fn triggers(self) -> Result<Vec<String>, GpkgError> {
         let (table, shadow, key) = (self.table.quoted()?, quote(&self.name())?, quote(&self.table.key)?);
         let columns = self.table.column_list()?;
         let of = |row: &str| columns[1..].iter().map(|name| [", ", row, ".", name].concat()).collect::<String>();

@@ -208,7 +208,33 @@ pub(super) struct Head<'a> {
 
 /// Completes an entry, all of whose content has been written: enters it with its hash.
 pub(super) fn seal(conn: &Connection, head: Head<'_>) -> Result<Hash, StoreError> {
-    let hash = entry_hash(&last_hash(conn)?, head, &content_of(conn, head.seq)?);
+    enter(conn, head, &content_of(conn, head.seq)?)
+}
+
+/// The hashes of what a change was before and after; `None` where there was nothing.
+pub(super) type Images = (Option<[u8; 32]>, Option<[u8; 32]>);
+
+/// As [`seal`], for an entry whose changes are all known, in their order: they need not be read again.
+pub(super) fn seal_changes<'c>(
+    conn: &Connection,
+    head: Head<'_>,
+    changes: impl Iterator<Item = (&'c str, i64, Images)>,
+) -> Result<Hash, StoreError> {
+    let mut out = Layout(Sha256::new());
+    for (ordinal, (layer, id, (before, after))) in changes.enumerate() {
+        out.0.update("C");
+        out.number(ordinal as i64);
+        out.bytes(layer.as_bytes());
+        out.number(id);
+        out.image(before);
+        out.image(after);
+    }
+    out.rest(conn, head.seq)?;
+    enter(conn, head, &out.0.finalize().into())
+}
+
+fn enter(conn: &Connection, head: Head<'_>, content: &[u8; 32]) -> Result<Hash, StoreError> {
+    let hash = entry_hash(&last_hash(conn)?, head, content);
     conn.prepare_cached(
         "INSERT INTO mutu_edit (seq, \"at\", author, note, kind, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -262,28 +288,7 @@ pub(super) fn content_of(conn: &Connection, seq: i64) -> Result<[u8; 32], StoreE
         "SELECT ordinal, layer, fid, before, after FROM mutu_change WHERE seq = ?1 ORDER BY ordinal",
         [Part::Number, Part::Text, Part::Number, Part::Image, Part::Image],
     )?;
-    out.rows(
-        conn,
-        seq,
-        "L",
-        "SELECT ordinal, layer, parent, child FROM mutu_lineage WHERE seq = ?1 ORDER BY ordinal",
-        [Part::Number, Part::Text, Part::Number, Part::Number],
-    )?;
-    out.rows(
-        conn,
-        seq,
-        "I",
-        "SELECT layer, definition, report, how, first_fid, last_fid FROM mutu_import WHERE seq = ?1",
-        [Part::Text, Part::Text, Part::Text, Part::Text, Part::Option, Part::Option],
-    )?;
-    out.rows(
-        conn,
-        seq,
-        "D",
-        "SELECT layer, block, \"rows\" FROM mutu_digest WHERE seq = ?1 ORDER BY layer, block",
-        [Part::Text, Part::Number, Part::Image],
-    )?;
-    out.rows(conn, seq, "K", "SELECT kept_from FROM mutu_compact WHERE seq = ?1", [Part::Number])?;
+    out.rest(conn, seq)?;
     Ok(out.0.finalize().into())
 }
 
@@ -300,6 +305,33 @@ enum Part {
 struct Layout(Sha256);
 
 impl Layout {
+    /// What an entry wrote beside its changes.
+    fn rest(&mut self, conn: &Connection, seq: i64) -> Result<(), StoreError> {
+        self.rows(
+            conn,
+            seq,
+            "L",
+            "SELECT ordinal, layer, parent, child FROM mutu_lineage WHERE seq = ?1 ORDER BY ordinal",
+            [Part::Number, Part::Text, Part::Number, Part::Number],
+        )?;
+        self.rows(
+            conn,
+            seq,
+            "I",
+            "SELECT layer, definition, report, how, first_fid, last_fid FROM mutu_import WHERE seq = ?1",
+            [Part::Text, Part::Text, Part::Text, Part::Text, Part::Option, Part::Option],
+        )?;
+        self.rows(
+            conn,
+            seq,
+            "D",
+            "SELECT layer, block, \"rows\" FROM mutu_digest WHERE seq = ?1 ORDER BY layer, block",
+            [Part::Text, Part::Number, Part::Image],
+        )?;
+        self.rows(conn, seq, "K", "SELECT kept_from FROM mutu_compact WHERE seq = ?1", [Part::Number])?;
+        Ok(())
+    }
+
     fn rows<const N: usize>(
         &mut self,
         conn: &Connection,
@@ -329,10 +361,7 @@ impl Layout {
                 self.0.update([1]);
                 self.number(v);
             }
-            (Part::Image, Raw::Blob(bytes)) => {
-                self.0.update([1]);
-                self.0.update(image_hash(bytes));
-            }
+            (Part::Image, Raw::Blob(bytes)) => self.image(Some(image_hash(bytes))),
             (_, other) => {
                 let mut cells = Cells::default();
                 cells.push(other);
@@ -340,6 +369,11 @@ impl Layout {
                 self.bytes(&cells.0);
             }
         }
+    }
+
+    fn image(&mut self, hash: Option<[u8; 32]>) {
+        self.0.update([u8::from(hash.is_some())]);
+        self.0.update(hash.as_ref().map_or(&[][..], |hash| hash));
     }
 
     fn number(&mut self, v: i64) {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    chain::{self, Hash, Head, Kind},
+    chain::{self, Hash, Head, Images, Kind},
     checkout::{self, Brought},
     error::StoreError,
     import::{CACHE_OTHERWISE, CACHE_WHILE_IMPORTING, admit, bind_row, moment, named},
@@ -19,7 +19,9 @@ use crate::{
         schema::LayerId,
     },
     gpkg::{
-        blob, srs,
+        blob,
+        bulk::Stillness,
+        srs,
         table::{Kinds, Table, quote},
     },
     ground::{shape::Bounds, wkb},
@@ -139,16 +141,19 @@ pub(super) fn write(
     (edit, kind): (&Edit, Kind),
     head: Head<'_>,
 ) -> Result<Hash, StoreError> {
+    let quiet = begin_quiet(conn, layers, edit)?;
     let mut works: HashMap<&str, Work<'_>> = HashMap::new();
     let mut insert = conn.prepare_cached(
         "INSERT INTO mutu_change (seq, ordinal, layer, fid, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for (ordinal, change) in edit.changes.iter().enumerate() {
+    let mut images: Vec<Images> = vec![(None, None); edit.changes.len()];
+    for ordinal in order_of(edit) {
+        let change = &edit.changes[ordinal];
         let (layer, id) = target(change);
         let work = match works.entry(layer.as_str()) {
             std::collections::hash_map::Entry::Occupied(there) => there.into_mut(),
             std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(Work::new(conn, find(layers, layer.as_str())?)?)
+                free.insert(Work::new(conn, find(layers, layer.as_str())?, quiet.is_some())?)
             }
         };
         let held = work.pending && work.table.shadow().holds(conn, id)?;
@@ -159,12 +164,46 @@ pub(super) fn write(
             Change::Delete { .. } => work.delete(id)?,
         };
         insert.execute(params![head.seq, ordinal as i64, layer.as_str(), id, before, after])?;
+        images[ordinal] = (before.as_deref().map(chain::image_hash), after.as_deref().map(chain::image_hash));
     }
-    for work in works.values() {
+    for work in works.into_values() {
         work.finish(head.at)?;
     }
+    drop(quiet);
     write_lineage(conn, head.seq, edit)?;
-    chain::seal(conn, head)
+    let changes = edit.changes.iter().zip(images).map(|(change, images)| {
+        let (layer, id) = target(change);
+        (layer.as_str(), id, images)
+    });
+    chain::seal_changes(conn, head, changes)
+}
+
+/// Keeps triggers still for a large edit, where its tables have none but our own.
+fn begin_quiet<'c>(
+    conn: &'c Connection,
+    layers: &[StoredLayer],
+    edit: &Edit,
+) -> Result<Option<Stillness<'c>>, StoreError> {
+    if edit.changes.len() <= MANY {
+        return Ok(None);
+    }
+    let touched: HashSet<&str> = edit.changes.iter().map(|change| target(change).0.as_str()).collect();
+    for layer in touched {
+        if !Table::of(&find(layers, layer)?.layer).bears_own_triggers(conn)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Stillness::begin(conn)?))
+}
+
+/// The order in which changes are written: that of the rows in the file for a large edit, so that each page is fetched
+/// and written once.
+fn order_of(edit: &Edit) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..edit.changes.len()).collect();
+    if edit.changes.len() > MANY {
+        order.sort_by_key(|ordinal| target(&edit.changes[*ordinal]));
+    }
+    order
 }
 
 fn write_lineage(conn: &Connection, seq: i64, edit: &Edit) -> Result<(), StoreError> {
@@ -212,10 +251,12 @@ struct Work<'a> {
     geometry: Option<Option<Vec<u8>>>,
     grown: Option<Bounds>,
     kinds: Kinds,
+    /// Where the triggers are still: where rows are now, by what the R-tree has to be told.
+    boxes: Option<Vec<(i64, Option<Bounds>)>>,
 }
 
 impl<'a> Work<'a> {
-    fn new(conn: &'a Connection, stored: &'a StoredLayer) -> Result<Self, StoreError> {
+    fn new(conn: &'a Connection, stored: &'a StoredLayer, is_quiet: bool) -> Result<Self, StoreError> {
         let table = Table::of(&stored.layer);
         let (name, key) = (table.quoted()?, quote(&table.key)?);
         Ok(Self {
@@ -232,6 +273,7 @@ impl<'a> Work<'a> {
             geometry: None,
             grown: None,
             kinds: Kinds::Unseen,
+            boxes: is_quiet.then(Vec::new),
         })
     }
 
@@ -275,16 +317,18 @@ impl<'a> Work<'a> {
         let shape = feature.shape.as_ref().map(crate::ground::shape::Shape::view);
         admit(&self.stored.layer, feature.id, shape.is_some(), &values)?;
         let mut bytes = Vec::new();
-        if let Some(shape) = shape {
-            let grown = blob::write(&mut bytes, shape, srs::STORED);
-            self.grown = [self.grown, grown].into_iter().flatten().reduce(Bounds::union);
-            self.kinds = self.kinds.with(shape.kind());
-        }
+        let bounds = shape.and_then(|shape| blob::write(&mut bytes, shape, srs::STORED));
+        self.grown = [self.grown, bounds].into_iter().flatten().reduce(Bounds::union);
+        self.kinds = shape.map_or(self.kinds, |shape| self.kinds.with(shape.kind()));
         let mut geometry = (self.table.geometry.is_some(), shape.map(|_| bytes.as_slice()));
         let mut sql = if exists { &self.update } else { &self.insert };
         // A geometry that stays as it lies there, to the byte, is not written: the R-tree has nothing to do then.
         if let Some(update) = self.update_values.as_ref().filter(|_| exists && self.is_unmoved(geometry.1)) {
             (sql, geometry.0) = (update, false);
+        }
+        let stood = self.geometry.as_ref().and_then(Option::as_deref).filter(|_| exists);
+        if let Some(boxes) = self.boxes.as_mut().filter(|_| geometry.0 && !Table::is_indexed_alike(stood, bounds)) {
+            boxes.push((feature.id, bounds));
         }
         let mut statement = self.conn.prepare_cached(sql)?;
         let (before, id_at) = if exists { (0, values.len() + usize::from(geometry.0) + 1) } else { (1, 1) };
@@ -299,13 +343,19 @@ impl<'a> Work<'a> {
         self.geometry.as_ref().is_some_and(|held| held.as_deref() == geometry)
     }
 
-    fn delete(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    fn delete(&mut self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
         self.conn.prepare_cached(&self.delete)?.execute([id])?;
+        if let Some(boxes) = &mut self.boxes {
+            boxes.push((id, None));
+        }
         Ok(None)
     }
 
     /// Writes into the standard's tables what the changes together did.
-    fn finish(&self, at: &str) -> Result<(), StoreError> {
+    fn finish(self, at: &str) -> Result<(), StoreError> {
+        if let Some(boxes) = self.boxes {
+            self.table.reindex(self.conn, boxes)?;
+        }
         self.table.note_change(self.conn, at, self.grown)?;
         Ok(self.table.widen(self.conn, self.kinds)?)
     }

@@ -5,10 +5,11 @@ use mutu::{
         edit::{Change, Edit, Lineage},
         feature::{Value, ValueRef},
     },
+    ground::shape::Shape,
     store::{How, StoreError, StoredLineage, Workspace},
 };
 
-use super::{AT, Place, edit, feature, features, id, import, integrity, layer, note, put, put_change, square};
+use super::{AT, Place, edit, feature, features, id, import, integrity, layer, note, put, put_change, run, square};
 
 #[test]
 fn an_edit_puts_deletes_and_keeps_what_was_before_and_after() {
@@ -180,4 +181,134 @@ fn an_edit_of_values_alone_leaves_the_geometry_and_one_of_a_spoilt_geometry_writ
     assert_eq!(found.discrepancies, []);
     workspace.close().unwrap();
     assert_eq!(blobs(), "8A110000\n8A110000\n\n");
+}
+
+/// A large edit of every kind of change, in no order, and what it makes of features 1 to 1500.
+fn large() -> (Vec<Change>, Vec<mutu::domain::feature::Feature>) {
+    let (mut changes, mut left) = (Vec::new(), Vec::new());
+    for number in 1..=2000 {
+        let mut feature = feature(number);
+        let change = match number % 7 {
+            _ if number > 1500 => put_change("地块", feature.clone(), None),
+            0 => {
+                changes.push(Change::Delete { layer: id("地块"), id: number, expects: 1 });
+                continue;
+            }
+            1 => {
+                left.push(feature);
+                continue;
+            }
+            2 => {
+                feature.shape = Some(square(number + 500_000));
+                put_change("地块", feature.clone(), Some(1))
+            }
+            3 => {
+                // So little that the box in the index is the same.
+                feature.shape.iter_mut().flat_map(Shape::coords_mut).for_each(|at| at.x += 1e-11);
+                put_change("地块", feature.clone(), Some(1))
+            }
+            4 => {
+                feature.shape = None;
+                put_change("地块", feature.clone(), Some(1))
+            }
+            _ => {
+                feature.values[0] = Value::Text("改".to_owned());
+                put_change("地块", feature.clone(), Some(1))
+            }
+        };
+        left.push(feature);
+        changes.push(change);
+    }
+    changes.reverse();
+    (changes, left)
+}
+
+/// The boxes in the R-tree, and those that the rows' geometries have, by ids.
+const BOXES: &str = "SELECT count(*) FROM rtree_地块_geom; \
+    SELECT count(*) FROM 地块 JOIN rtree_地块_geom r ON r.id = fid WHERE geom IS NOT NULL";
+
+#[test]
+fn a_large_edit_leaves_rows_index_record_and_triggers_as_many_small_ones_do() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 1500);
+    let (changes, left) = large();
+    assert!(changes.len() > 1500);
+    let triggers = "SELECT count(*), sum(length(sql)) FROM sqlite_schema WHERE type = 'trigger'";
+    let before = run("sqlite3", &[place.path.to_str().unwrap(), triggers]);
+    let receipt = workspace.commit(&edit(changes.clone()), AT).unwrap();
+    assert_eq!(features(&workspace, "地块"), left);
+    // The record has the changes in the edit's own order.
+    let told = workspace.history().changes_of(receipt.seq).unwrap();
+    assert!(told.iter().map(|change| change.id).eq(changes.iter().map(|change| change.target().1)));
+    // The triggers work again: those of the R-tree for an edit of ours, those of the shadow for another program.
+    let mut moved = feature(1);
+    moved.shape = Some(square(900_000));
+    workspace.commit(&edit(vec![put_change("地块", moved, Some(1))]), AT).unwrap();
+    assert_eq!(workspace.check().unwrap(), []);
+    assert_eq!(workspace.reader().unwrap().verify(&mut |_, _| ()).unwrap().discrepancies, []);
+    workspace.close().unwrap();
+    integrity(&place.path);
+    let placed = left.iter().filter(|feature| feature.shape.is_some()).count();
+    let path = place.path.to_str().unwrap();
+    assert_eq!(run("sqlite3", &[path, triggers]), before);
+    assert_eq!(run("sqlite3", &[path, BOXES]), format!("{placed}\n{placed}\n"));
+    assert_eq!(run("sqlite3", &[path, "SELECT rtreecheck('rtree_地块_geom')"]), "ok\n");
+    // What GDAL finds by the index in a box is what lies there.
+    for number in [2, 3, 5, 9, 1600] {
+        let Some(bounds) = left.iter().find(|f| f.id == number).and_then(|f| f.shape.as_ref()?.view().bounds()) else {
+            panic!("{number}");
+        };
+        let (x, y) = (bounds.center().x.to_string(), bounds.center().y.to_string());
+        let found = run("ogrinfo", &["-ro", path, "地块", "-spat", &x, &y, &x, &y, "-geom=NO"]);
+        assert!(found.contains(&format!("OGRFeature(地块):{number}\n")), "{found}");
+    }
+}
+
+#[test]
+fn a_large_edit_fires_the_triggers_that_another_program_added() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 1500);
+    workspace.close().unwrap();
+    // As GDAL keeps its count of features.
+    let other = mutu::gpkg::connection::open(&place.path).unwrap();
+    other
+        .execute_batch(
+            "CREATE TABLE told (gone INTEGER, put INTEGER); INSERT INTO told VALUES (0, 0); \
+             CREATE TRIGGER gone AFTER DELETE ON \"地块\" BEGIN UPDATE told SET gone = gone + 1; END; \
+             CREATE TRIGGER put AFTER INSERT ON \"地块\" BEGIN UPDATE told SET put = put + 1; END",
+        )
+        .unwrap();
+    drop(other);
+    let mut workspace = Workspace::open(&place.path).unwrap();
+    let (changes, left) = large();
+    workspace.commit(&edit(changes), AT).unwrap();
+    assert_eq!(features(&workspace, "地块"), left);
+    assert_eq!(workspace.reader().unwrap().verify(&mut |_, _| ()).unwrap().discrepancies, []);
+    workspace.close().unwrap();
+    let path = place.path.to_str().unwrap();
+    assert_eq!(run("sqlite3", &[path, "SELECT gone, put FROM told"]), "214|500\n");
+    assert_eq!(run("sqlite3", &[path, "SELECT rtreecheck('rtree_地块_geom')"]), "ok\n");
+}
+
+#[test]
+fn a_large_edit_that_cannot_be_stored_leaves_nothing_and_the_triggers_as_they_were() {
+    let place = Place::new();
+    let mut workspace = Workspace::create(&place.path).unwrap();
+    import(&mut workspace, &layer("地块"), 1500);
+    let (mut changes, _) = large();
+    changes.insert(700, put_change("地块", feature(8), Some(77)));
+    let error = workspace.commit(&edit(changes), AT).unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { id: 8, .. }), "{error}");
+    let untouched: Vec<_> = (1..=1500).map(feature).collect();
+    assert_eq!((workspace.seq().unwrap(), features(&workspace, "地块")), (1, untouched));
+    let mut moved = feature(1);
+    moved.shape = Some(square(900_000));
+    workspace.commit(&edit(vec![put_change("地块", moved, Some(1))]), AT).unwrap();
+    assert_eq!(workspace.check().unwrap(), []);
+    workspace.close().unwrap();
+    integrity(&place.path);
+    let wanted = "SELECT minx < 112.51 AND miny > 22.09 FROM rtree_地块_geom WHERE id = 1";
+    assert_eq!(run("sqlite3", &[place.path.to_str().unwrap(), wanted]), "1\n");
 }
