@@ -303,20 +303,38 @@ fn a_merge_beside_edits_leaves_every_answer_as_it_was() {
     assert_same(&after.unwrap(), &held);
 }
 
+/// What a read of a layer goes through: its segments, and the rows in them, also those that are no more.
+fn work_of(catalog: &Catalog) -> (usize, usize) {
+    let segments = catalog.layer("plots").unwrap().table().segments();
+    (segments.len(), segments.iter().map(|segment| segment.len()).sum())
+}
+
 #[test]
-fn a_thousand_edits_leave_few_segments_and_share_the_rest() {
-    let mut held: Held = (1..=3000).map(|id| (id, (meshed(id, 1, 1), 1))).collect();
+fn ten_thousand_single_edits_leave_reads_as_little_to_go_through_as_before() {
+    const FEATURES: i64 = 6000;
+    let mut held: Held = (1..=FEATURES).map(|id| (id, (meshed(id, 1, 1), 1))).collect();
     let mut catalog = built(&held, 1);
     let base = std::sync::Arc::clone(&catalog.layer("plots").unwrap().table().segments()[0]);
-    let mut most = 0;
-    for seq in 2..1002 {
-        let id = 1 + seq * 7 % 2900;
+    let (mut most, mut merges) = ((0, 0), 0);
+    for seq in 2..10_002 {
+        let id = 1 + seq * 7 % (FEATURES - 100);
         catalog = catalog.apply(&changes(&mut held, &[(id, Some(meshed(id, 3, seq)))], seq), seq).unwrap();
-        let segments = catalog.layer("plots").unwrap().table().segments();
-        assert!(std::sync::Arc::ptr_eq(&segments[0], &base));
-        most = most.max(segments.len());
+        if merges == 0 {
+            // An edit copies nothing of the many.
+            assert!(std::sync::Arc::ptr_eq(&catalog.layer("plots").unwrap().table().segments()[0], &base));
+        }
+        while let Some(merge) = catalog.merge() {
+            catalog = catalog.with_merge(&merge).unwrap();
+            merges += 1;
+        }
+        let now = work_of(&catalog);
+        most = (most.0.max(now.0), most.1.max(now.1));
     }
-    assert!(most <= 12, "{most} segments");
+    // Segments double in size, the first is joined when a quarter of it is edited.
+    assert!(most.0 <= 14, "{} segments", most.0);
+    assert!(most.1 <= 2 * FEATURES as usize, "{} rows are gone through for {FEATURES}", most.1);
+    assert!((1..=20).contains(&merges), "{merges} merges");
     let table = catalog.layer("plots").unwrap().table();
+    assert_eq!(table.len(), held.len());
     assert!(held.iter().all(|(id, (_, version))| table.row_of(*id).is_some_and(|row| table.version(row) == *version)));
 }
