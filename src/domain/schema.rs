@@ -1,6 +1,6 @@
 //! The columns of a layer: names, types, titles, units and code lists.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -189,6 +189,13 @@ impl LayerId {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// By its name in sets and maps: it compares and hashes as its text does.
+impl Borrow<str> for LayerId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -64,7 +64,16 @@ pub struct Merge<'a> {
 #[derive(Debug, Default)]
 pub struct Placeholders(i64);
 
+/// So many placeholders no part of an edit needs.
+const OF_A_PART: i64 = 1 << 40;
+
 impl Placeholders {
+    /// Those of a part of an edit that is read by itself, counted from 0: others than those of all other parts.
+    #[must_use]
+    pub const fn of_part(part: usize) -> Self {
+        Self(-(part as i64) * OF_A_PART)
+    }
+
     /// The next.
     pub const fn next_id(&mut self) -> i64 {
         self.0 -= 1;

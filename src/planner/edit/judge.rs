@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use geo::Coord;
+use rayon::prelude::*;
+
 use crate::{
     catalog::{Catalog, LayerState},
     domain::{
@@ -34,20 +37,51 @@ pub(in super::super) fn judge(
     }
     let mut findings = Findings::default();
     structure(before, edit, &mut findings);
-    for (number, change) in edit.changes.iter().enumerate() {
-        let Change::Put { layer, feature, .. } = change else { continue };
+    let wrong = of_each(&edit.changes, |number, change, wrong| {
+        let Change::Put { layer, feature, .. } = change else { return };
         if let Some(state) = before.layer(layer.as_str()) {
+            let mut findings = Findings::default();
             look_at((number, state), feature, standard, &mut findings);
+            wrong.append(&mut findings.0);
         }
-    }
+    });
+    wrong.into_iter().for_each(|finding| findings.add(finding));
     findings.done()?;
     let after = before.apply(&edit.changes, seq)?;
-    if standard == Standard::New {
-        let mut findings = Findings::default();
-        rules::look_at(before, &after, edit, &mut findings);
-        findings.done()?;
+    if standard == Standard::New && edit.changes.iter().any(|change| rules::apply_to(&after, change)) {
+        let broken = of_each(&edit.changes, |number, change, broken| {
+            let mut findings = Findings::default();
+            rules::look_at((before, &after), (number, change), &mut findings);
+            broken.append(&mut findings.0);
+        });
+        Findings(broken).done()?;
     }
     Ok(after)
+}
+
+/// So many changes are judged on one thread in one go.
+const CHANGES_AT_ONCE: usize = 1024;
+
+/// What `look` tells of each change, in the order of changes, up to [`MOST_TOLD`]. It is given a change's number, and what
+/// to add to.
+fn of_each<T: Send>(changes: &[Change], look: impl Fn(usize, &Change, &mut Vec<T>) + Sync) -> Vec<T> {
+    let part = |(part, changes): (usize, &[Change])| {
+        let mut told = Vec::new();
+        for (place, change) in changes.iter().enumerate() {
+            look(part * CHANGES_AT_ONCE + place, change, &mut told);
+            if told.len() >= MOST_TOLD {
+                break;
+            }
+        }
+        told
+    };
+    let mut told: Vec<T> = if changes.len() <= CHANGES_AT_ONCE {
+        part((0, changes))
+    } else {
+        changes.par_chunks(CHANGES_AT_ONCE).enumerate().flat_map_iter(part).collect()
+    };
+    told.truncate(MOST_TOLD);
+    told
 }
 
 /// What was found, up to a number.
@@ -82,13 +116,14 @@ pub(super) fn about(number: usize, layer: &LayerId, id: i64, fault: &str, messag
 
 /// Every feature that is not in the version expected.
 fn conflicts_of(before: &Catalog, edit: &Edit) -> Vec<Conflict> {
-    let conflict = |change: &Change| {
+    of_each(&edit.changes, |_, change, conflicts| {
         let (layer, id) = change.target();
-        let table = before.layer(layer.as_str())?.table();
+        let Some(table) = before.layer(layer.as_str()).map(|state| state.table()) else { return };
         let (expected, found) = (change.expects(), table.row_of(id).map(|row| table.version(row)));
-        (expected != found).then(|| Conflict { layer: layer.to_string(), id, expected, found })
-    };
-    edit.changes.iter().filter_map(conflict).take(MOST_TOLD).collect()
+        if expected != found {
+            conflicts.push(Conflict { layer: layer.to_string(), id, expected, found });
+        }
+    })
 }
 
 /// Layers that are not there, and features that are changed twice.
@@ -158,14 +193,12 @@ fn look_at_shape(
 
 /// Whether two geometries are the same to the last bit.
 pub(super) fn is_same(a: ShapeRef<'_>, b: ShapeRef<'_>) -> bool {
-    let bits =
-        |shape: ShapeRef<'_>| shape.coords().iter().map(|at| (at.x.to_bits(), at.y.to_bits())).collect::<Vec<_>>();
+    let bits = |at: &Coord| (at.x.to_bits(), at.y.to_bits());
     a.kind() == b.kind()
-        && a.coords().len() == b.coords().len()
         && a.part_count() == b.part_count()
         && a.parts().map(|rings| rings.len()).eq(b.parts().map(|rings| rings.len()))
         && a.rings().map(<[_]>::len).eq(b.rings().map(<[_]>::len))
-        && bits(a) == bits(b)
+        && a.coords().iter().map(bits).eq(b.coords().iter().map(bits))
 }
 
 fn holds(class: GeometryClass, shape: ShapeRef<'_>) -> bool {

@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Catalog, LayerState},
     domain::{
-        edit::{Change, Edit, Finding, Other},
+        edit::{Change, Finding, Other},
         feature::Feature,
         rule::{Inside, NoOverlap},
     },
@@ -16,22 +16,29 @@ use crate::{
 
 use super::judge::{Findings, about, is_same};
 
-/// What breaks a rule after an edit. A feature whose geometry the edit leaves as it was is not judged.
-pub(super) fn look_at(before: &Catalog, after: &Catalog, edit: &Edit, findings: &mut Findings) {
-    for (number, change) in edit.changes.iter().enumerate() {
-        let Change::Put { layer, feature, .. } = change else { continue };
-        let Some(state) = after.layer(layer.as_str()) else { continue };
-        let rules = &state.layer().rules;
-        if rules.is_empty() || !has_moved(before, layer.as_str(), feature) {
-            continue;
-        }
-        let Some(row) = state.table().row_of(feature.id) else { continue };
-        if let Some(rule) = &rules.no_overlap {
-            overlaps((number, state, row), rule, findings);
-        }
-        if let Some(rule) = &rules.inside {
-            sticks_out((number, state, row), rule, after, findings);
-        }
+/// Whether a change may break a rule: its layer has some.
+pub(super) fn apply_to(after: &Catalog, change: &Change) -> bool {
+    after.layer(change.target().0.as_str()).is_some_and(|state| !state.layer().rules.is_empty())
+}
+
+/// What a change breaks of its layer's rules. A feature whose geometry the edit leaves as it was is not judged.
+pub(super) fn look_at(
+    (before, after): (&Catalog, &Catalog),
+    (number, change): (usize, &Change),
+    findings: &mut Findings,
+) {
+    let Change::Put { layer, feature, .. } = change else { return };
+    let Some(state) = after.layer(layer.as_str()) else { return };
+    let rules = &state.layer().rules;
+    if rules.is_empty() || !has_moved(before, layer.as_str(), feature) {
+        return;
+    }
+    let Some(row) = state.table().row_of(feature.id) else { return };
+    if let Some(rule) = &rules.no_overlap {
+        overlaps((number, state, row), rule, findings);
+    }
+    if let Some(rule) = &rules.inside {
+        sticks_out((number, state, row), rule, after, findings);
     }
 }
 
