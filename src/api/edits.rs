@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer};
+use rayon::prelude::*;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value as Json, json, value::RawValue};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         edit::{Change, Edit, Finding, Lineage},
         feature::Feature,
         receive::{Form, Wrong, read_feature, read_geometry},
+        schema::LayerId,
     },
     ground::{
         shape::{Shape, ShapeRef},
@@ -28,7 +30,7 @@ use crate::{
 use super::{
     AppState,
     access::Access,
-    body::{self, JSON, LONGEST_EDIT},
+    body::{self, Given, JSON, LONGEST_EDIT},
     crs::AnswerCrs,
     error::ApiError,
     negotiate,
@@ -148,17 +150,13 @@ pub(super) async fn post_changes(
     let catalog = state.picture(&asked).await?;
     let given = state.text_of(body, LONGEST_EDIT).await?;
     let (access, headers) = (asked.access, asked.headers);
-    let work = move || {
-        let done = carry_out(&state, &given.text, (catalog, access, headers), is_dry);
-        drop(given);
-        done
-    };
+    let work = move || carry_out(&state, given, (catalog, access, headers), is_dry);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
 }
 
 fn carry_out(
     state: &AppState,
-    text: &str,
+    mut body: Given,
     (catalog, access, headers): (Arc<Catalog>, Access, HeaderMap),
     is_dry: bool,
 ) -> Result<Response, ApiError> {
@@ -166,19 +164,18 @@ fn carry_out(
         let detail = format!("the body is no edit ({{\"note\", \"changes\": [..]}}): {error}");
         ApiError::bad_parameter("body", if error.is_data() { "not-an-edit" } else { "not-json" }, detail)
     };
-    let given: GivenEdit<'_> = serde_json::from_str(text).map_err(not_an_edit)?;
+    let given: GivenEdit<'_> = serde_json::from_str(&body.text).map_err(not_an_edit)?;
     check_note(&given.note).map_err(|why| ApiError::bad_parameter("note", "bad-value", why))?;
-    let mut building = Building::new(&catalog, &access, &headers);
-    for (number, raw) in given.changes.iter().enumerate() {
-        building.add(number, raw)?;
+    let Read { changes, lineage, notices, findings } = read_changes((&catalog, &access, &headers), &given.changes)?;
+    if !findings.is_empty() {
+        return Err(findings_of(&findings));
     }
-    if !building.findings.is_empty() {
-        return Err(findings_of(&building.findings));
-    }
-    let Building { changes, lineage, notices, .. } = building;
+    let note = given.note;
+    // Read, it is not needed beside what is made of it; whose turn it is stays.
+    drop(std::mem::take(&mut body.text));
     let sight = Sight::of(&access);
     sight.check_edit(&catalog, &changes)?;
-    let edit = Edit { author: access.author().to_owned(), note: given.note, changes, lineage };
+    let edit = Edit { author: access.author().to_owned(), note, changes, lineage };
     let planner = &state.planner;
     let done = if is_dry { planner.preview(edit, Standard::New) } else { planner.carry_out(edit, Standard::New) };
     let done = done.map_err(|error| match error {
@@ -186,6 +183,48 @@ fn carry_out(
         error => refusal::of(error),
     })?;
     answer(state, &done, &notices)
+}
+
+/// So many changes are read on one thread in one go.
+const CHANGES_AT_ONCE: usize = 4096;
+
+/// Reads all changes, in their order, on several threads where they are many.
+fn read_changes(
+    (catalog, access, headers): (&Catalog, &Access, &HeaderMap),
+    given: &[&RawValue],
+) -> Result<Read, ApiError> {
+    let part = |(part, raws): (usize, &[&RawValue])| -> Result<Read, ApiError> {
+        let ids = Placeholders::of_part(part);
+        let mut building = Building { catalog, access, headers, layers: HashMap::new(), ids, read: Read::default() };
+        for (place, raw) in raws.iter().enumerate() {
+            building.add(part * CHANGES_AT_ONCE + place, raw)?;
+        }
+        Ok(building.read)
+    };
+    if given.len() <= CHANGES_AT_ONCE {
+        return part((0, given));
+    }
+    let parts: Vec<Result<Read, ApiError>> = given.par_chunks(CHANGES_AT_ONCE).enumerate().map(part).collect();
+    let mut whole = Read { changes: Vec::with_capacity(given.len()), ..Read::default() };
+    // The first that cannot be read at all is the one that is told, whichever thread was quicker.
+    for part in parts {
+        let part = part?;
+        whole.changes.extend(part.changes);
+        whole.lineage.extend(part.lineage);
+        whole.notices.extend(part.notices);
+        whole.findings.extend(part.findings);
+    }
+    whole.findings.truncate(MOST_TOLD);
+    Ok(whole)
+}
+
+/// What was read of an edit.
+#[derive(Default)]
+struct Read {
+    changes: Vec<Change>,
+    lineage: Vec<Lineage>,
+    notices: Vec<Json>,
+    findings: Vec<Finding>,
 }
 
 /// An edit while it is read.
@@ -196,10 +235,7 @@ struct Building<'a> {
     /// For each layer what the coordinates are in; layers that may be changed.
     layers: HashMap<String, (Arc<LayerState>, AnswerCrs)>,
     ids: Placeholders,
-    changes: Vec<Change>,
-    lineage: Vec<Lineage>,
-    notices: Vec<Json>,
-    findings: Vec<Finding>,
+    read: Read,
 }
 
 /// The word for what rounding moved when land was divided or joined.
@@ -207,23 +243,9 @@ const RESIDUAL: &str = "residual-area";
 /// So many findings are told.
 const MOST_TOLD: usize = 1000;
 
-impl<'a> Building<'a> {
-    fn new(catalog: &'a Catalog, access: &'a Access, headers: &'a HeaderMap) -> Self {
-        Self {
-            catalog,
-            access,
-            headers,
-            layers: HashMap::new(),
-            ids: Placeholders::default(),
-            changes: Vec::new(),
-            lineage: Vec::new(),
-            notices: Vec::new(),
-            findings: Vec::new(),
-        }
-    }
-
+impl Building<'_> {
     fn add(&mut self, number: usize, raw: &RawValue) -> Result<(), ApiError> {
-        if self.findings.len() >= MOST_TOLD {
+        if self.read.findings.len() >= MOST_TOLD {
             return Ok(());
         }
         let given: GivenChange<'_> = serde_json::from_str(raw.get()).map_err(|error| {
@@ -240,7 +262,7 @@ impl<'a> Building<'a> {
         let Some((state, crs)) = self.layer(name)? else {
             let known: Vec<&str> = self.catalog.layers().map(|state| state.layer().id.as_str()).collect();
             let message = format!("there is no such layer; there are {}", known.join(", "));
-            self.findings.push(Finding {
+            self.read.findings.push(Finding {
                 change: number,
                 layer: name.chars().take(100).collect(),
                 id: None,
@@ -257,7 +279,7 @@ impl<'a> Building<'a> {
             GivenChange::Patch(patch) => self.patch((number, &state, &crs), &patch),
             GivenChange::Delete(delete) => {
                 let layer = state.layer().id.clone();
-                self.changes.push(Change::Delete { layer, id: delete.id, expects: delete.version });
+                self.read.changes.push(Change::Delete { layer, id: delete.id, expects: delete.version });
                 Ok(())
             }
             GivenChange::Split(split) => self.split((number, &state, &crs), &split),
@@ -284,7 +306,7 @@ impl<'a> Building<'a> {
     }
 
     fn wrong(&mut self, number: usize, state: &LayerState, id: Option<i64>, wrong: Vec<Wrong>) {
-        self.findings.extend(wrong.into_iter().map(|wrong| finding(&state.layer().id, id, number, wrong)));
+        self.read.findings.extend(wrong.into_iter().map(|wrong| finding(&state.layer().id, id, number, wrong)));
     }
 
     fn put(
@@ -320,7 +342,7 @@ impl<'a> Building<'a> {
             }
         };
         let feature = feature_of(received, (id, current, Vec::new()), crs)?;
-        self.changes.push(Change::Put { layer: state.layer().id.clone(), feature, expects: put.version });
+        self.read.changes.push(Change::Put { layer: state.layer().id.clone(), feature, expects: put.version });
         Ok(())
     }
 
@@ -333,7 +355,7 @@ impl<'a> Building<'a> {
         let Some(row) = table.row_of(patch.id) else {
             // Told as a conflict, with all others: the feature is no more.
             let feature = Feature { id: patch.id, shape: None, values: Vec::new() };
-            self.changes.push(Change::Put { layer: layer.id.clone(), feature, expects: Some(patch.version) });
+            self.read.changes.push(Change::Put { layer: layer.id.clone(), feature, expects: Some(patch.version) });
             return Ok(());
         };
         let current = table.shape(row);
@@ -354,7 +376,7 @@ impl<'a> Building<'a> {
         if keeps_shape {
             feature.shape = current.map(|shape| shape.to_shape());
         }
-        self.changes.push(Change::Put { layer: layer.id.clone(), feature, expects: Some(patch.version) });
+        self.read.changes.push(Change::Put { layer: layer.id.clone(), feature, expects: Some(patch.version) });
         Ok(())
     }
 
@@ -379,17 +401,17 @@ impl<'a> Building<'a> {
 
     fn divided(&mut self, number: usize, division: Result<Division, Finding>) {
         match division {
-            Err(finding) => self.findings.push(finding),
+            Err(finding) => self.read.findings.push(finding),
             Ok(division) => {
                 let residual = json!({
                     "change": number, "layer": division.lineage.layer, "fault": RESIDUAL,
                     "message": "the whole's area less the parts', of the rounding of the survey rule",
                     "residual_m2": (division.residual_m2 * 1e6).round() / 1e6,
                 });
-                self.notices.push(residual);
-                self.notices.extend(division.notices.iter().map(|notice| json!(notice)));
-                self.changes.extend(division.changes);
-                self.lineage.push(division.lineage);
+                self.read.notices.push(residual);
+                self.read.notices.extend(division.notices.iter().map(|notice| json!(notice)));
+                self.read.changes.extend(division.changes);
+                self.read.lineage.push(division.lineage);
             }
         }
     }
@@ -407,20 +429,19 @@ fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<Response, A
             parents.insert((lineage.layer.as_str(), *child), &lineage.parents);
         }
     }
-    let changes: Vec<Json> = done.edit.changes.iter().map(|change| told(done, change, &parents)).collect();
     let mut notices = notices.to_vec();
     let residuals = notices.iter_mut().filter(|notice| notice["fault"] == RESIDUAL);
     for (notice, lineage) in residuals.zip(&done.edit.lineage) {
         notice["printed_m2"] = json!(printed_residual(done, lineage) as f64 / 100.0);
     }
-    let document = json!({
-        "seq": done.seq,
-        "dryRun": done.seq.is_none(),
-        "note": done.edit.note,
-        "author": done.edit.author,
-        "changes": changes,
-        "findings": notices,
-    });
+    let document = Told {
+        seq: done.seq,
+        dry_run: done.seq.is_none(),
+        note: &done.edit.note,
+        author: &done.edit.author,
+        changes: Changes { done, parents: &parents },
+        findings: &notices,
+    };
     let mut response = negotiate::JSON.json(&document)?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let Some(seq) = done.seq else { return Ok(response) };
@@ -430,24 +451,62 @@ fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<Response, A
     Ok((StatusCode::CREATED, response).into_response())
 }
 
-fn told(done: &Done, change: &Change, parents: &HashMap<(&str, i64), &[i64]>) -> Json {
+/// The answer: a change is put together when it is written, as there may be a hundred thousand.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    seq: Option<i64>,
+    dry_run: bool,
+    note: &'a str,
+    author: &'a str,
+    changes: Changes<'a>,
+    findings: &'a [Json],
+}
+
+struct Changes<'a> {
+    done: &'a Done,
+    parents: &'a HashMap<(&'a str, i64), &'a [i64]>,
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.done.edit.changes.iter().map(|change| told(self.done, change, self.parents)))
+    }
+}
+
+#[derive(Serialize)]
+struct ToldChange<'a> {
+    layer: &'a LayerId,
+    id: i64,
+    operation: &'static str,
+    version: Option<i64>,
+    before: Option<Figures>,
+    after: Option<Figures>,
+    parents: &'a [i64],
+}
+
+#[derive(Serialize)]
+struct Figures {
+    area_m2: Option<f64>,
+    area_mu: Option<f64>,
+}
+
+fn told<'a>(done: &'a Done, change: &'a Change, parents: &HashMap<(&str, i64), &'a [i64]>) -> ToldChange<'a> {
     let (layer, id) = change.target();
-    let before = figures(&done.before, layer.as_str(), id);
-    let after = if change.after().is_some() { figures(&done.after, layer.as_str(), id) } else { Json::Null };
     let operation = match (change.expects(), change.after()) {
         (None, _) => "added",
         (Some(_), Some(_)) => "changed",
         (Some(_), None) => "removed",
     };
-    json!({
-        "layer": layer,
-        "id": id,
-        "operation": operation,
-        "version": change.after().and(done.seq),
-        "before": before,
-        "after": after,
-        "parents": parents.get(&(layer.as_str(), id)).copied().unwrap_or_default(),
-    })
+    ToldChange {
+        layer,
+        id,
+        operation,
+        version: change.after().and(done.seq),
+        before: figures(&done.before, layer.as_str(), id),
+        after: change.after().and_then(|_| figures(&done.after, layer.as_str(), id)),
+        parents: parents.get(&(layer.as_str(), id)).copied().unwrap_or_default(),
+    }
 }
 
 /// By how much the areas of what was, as they are printed, differ from those of what became of it, in hundredths of m².
@@ -463,15 +522,13 @@ fn hundredths_m2(state: &LayerState, id: i64) -> Option<i64> {
     table.area(table.row_of(id)?, Basis::Ellipsoidal).map(crate::ground::units::Area::hundredths_m2)
 }
 
-/// The areas of a feature; null where there is no such feature.
-fn figures(catalog: &Catalog, layer: &str, id: i64) -> Json {
-    let Some(state) = catalog.layer(layer) else { return Json::Null };
-    if state.table().row_of(id).is_none() {
-        return Json::Null;
-    }
+/// The areas of a feature; none where there is no such feature.
+fn figures(catalog: &Catalog, layer: &str, id: i64) -> Option<Figures> {
+    let state = catalog.layer(layer)?;
+    state.table().row_of(id)?;
     let hundredths = hundredths_m2(state, id);
-    json!({
-        "area_m2": hundredths.map(|hundredths| hundredths as f64 / 100.0),
-        "area_mu": hundredths.map(|hundredths| hundredths as f64 * 15.0 / 1e6),
+    Some(Figures {
+        area_m2: hundredths.map(|hundredths| hundredths as f64 / 100.0),
+        area_mu: hundredths.map(|hundredths| hundredths as f64 * 15.0 / 1e6),
     })
 }

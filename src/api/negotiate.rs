@@ -182,7 +182,7 @@ impl Representation {
     ///
     /// # Errors
     /// 500 where the document cannot be written, which is a fault of ours.
-    pub(super) fn json(&self, document: &serde_json::Value) -> Result<axum::response::Response, ApiError> {
+    pub(super) fn json(&self, document: &impl serde::Serialize) -> Result<axum::response::Response, ApiError> {
         Ok(self.answer(serde_json::to_vec(document).map_err(ApiError::internal)?))
     }
 }
