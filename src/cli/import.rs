@@ -46,13 +46,17 @@ pub(super) struct Import {
     /// Put the file in the place of the layer where it exists; what the layer held is gone
     #[arg(long)]
     replace: bool,
-    /// Bring back a check-out (`mutu export --checkout`) that was edited elsewhere: what only it changed is taken, what
-    /// both sides changed differently is a conflict
+    /// Bring back a check-out (`mutu export --checkout`) that was edited elsewhere, as often as wanted: what only it changed
+    /// since it came back last is taken, what both sides changed differently is a conflict
     #[arg(long, conflicts_with_all = ["layer", "crs", "encoding", "table", "append", "replace"])]
     merge: bool,
     /// Which side wins where both changed a field differently
     #[arg(long, value_enum, default_value = "stop", requires = "merge")]
     on_conflict: Side,
+    /// Compare with the check-out, also where the file was brought back before: what it brought then and was undone here
+    /// since comes again
+    #[arg(long, requires = "merge")]
+    anew: bool,
     /// Only tell what --merge would do
     #[arg(long, requires = "merge")]
     dry_run: bool,
@@ -67,8 +71,8 @@ pub(super) struct Import {
 impl Import {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         if self.merge {
-            let Self { workspace, files, author, on_conflict, dry_run, format, .. } = self;
-            return Merge { workspace: workspace.workspace, files, author, on_conflict, dry_run, format }.run();
+            let Self { workspace, files, author, on_conflict, anew, dry_run, format, .. } = self;
+            return Merge { workspace: workspace.workspace, files, author, on_conflict, anew, dry_run, format }.run();
         }
         let is_new = !self.workspace.workspace.exists();
         let planner = Planner::open_or_create(&self.workspace.workspace)?;

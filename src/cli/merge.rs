@@ -32,6 +32,7 @@ pub(super) struct Merge {
     pub(super) files: Vec<PathBuf>,
     pub(super) author: String,
     pub(super) on_conflict: Side,
+    pub(super) anew: bool,
     pub(super) dry_run: bool,
     pub(super) format: Format,
 }
@@ -59,7 +60,7 @@ impl Merge {
         }
         if report.is_stopped() && self.on_conflict == Side::Stop {
             let what = format!(
-                "{}: {} fields were changed here and there in different ways; nothing was changed: say --on-conflict ours or theirs",
+                "{}: conflicts, changed here and there in different ways: {}; nothing was changed: say --on-conflict ours or theirs",
                 report.file,
                 report.conflicts.len()
             );
@@ -77,6 +78,7 @@ impl Merge {
                 Side::Ours => OnConflict::Ours,
                 Side::Theirs => OnConflict::Theirs,
             },
+            anew: self.anew,
             dry_run: self.dry_run,
         }
     }
@@ -84,6 +86,14 @@ impl Merge {
 
 fn said(report: &MergeReport) -> String {
     let mut text = format!("{} -> layer {}, checked out at number {}\n", report.file, report.layer, report.since);
+    if let Some(last) = report.before.last() {
+        text.push_str(&format!("  brought back before as number {last}: compared with what it held then\n"));
+    }
+    if let Some(behind) = report.behind {
+        text.push_str(&format!(
+            "  an older state of the file that was brought back as number {behind}: nothing new in it\n"
+        ));
+    }
     let (changed, removed, added) = (report.changed.len(), report.removed.len(), report.added.len());
     text.push_str(&format!(
         "  unchanged {}, changed {changed}, removed {removed}, added {added}, conflicts {}\n",
@@ -93,9 +103,17 @@ fn said(report: &MergeReport) -> String {
     for new in &report.added {
         text.push_str(&format!("  new feature {} of the file is {} here\n", new.there, new.id));
     }
+    if !report.changed_here.is_empty() {
+        text.push_str(&said_of_kept(report));
+    }
+    let is_change = changed + removed + added > 0;
     match report.seq {
+        Some(seq) if !is_change => text.push_str(&format!(
+            "  noted as number {seq}: what the file holds otherwise is here already, or was decided against\n"
+        )),
         Some(seq) => text.push_str(&format!("  brought back as number {seq}\n")),
         None if report.dry_run => text.push_str("  nothing was written: --dry-run\n"),
+        None if report.conflicts.is_empty() => text.push_str("  nothing new in the file: nothing was written\n"),
         None => text.push_str("  nothing was written\n"),
     }
     if !report.conflicts.is_empty() {
@@ -104,8 +122,21 @@ fn said(report: &MergeReport) -> String {
     text
 }
 
+/// Features that the file has as it had brought them, and that are others here since.
+fn said_of_kept(report: &MergeReport) -> String {
+    const MOST: usize = 20;
+    let ids: Vec<String> = report.changed_here.iter().take(MOST).map(i64::to_string).collect();
+    let more = report.changed_here.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "  changed or undone here since it was brought back, and not in the file: what is here stays: {}{more}\n  \
+         (to have again what was undone: mutu history undo of the undoing, or --anew)\n",
+        ids.join(", ")
+    )
+}
+
 fn head() -> Vec<String> {
-    ["id", "field", "at check-out", "here", "there"].map(str::to_owned).to_vec()
+    ["id", "field", "before", "here", "there"].map(str::to_owned).to_vec()
 }
 
 fn rows(report: &MergeReport) -> Vec<Vec<String>> {

@@ -82,7 +82,9 @@ impl FaultKind {
             Self::HoleOutside => "a hole lies outside its outer ring",
             Self::DuplicateRing => "two rings are the same",
             Self::OverlappingParts => "two parts, or two holes of one part, overlap",
-            Self::TooIntricate => "the outline is too intricate to find out whether it is valid: divide it into several",
+            Self::TooIntricate => {
+                "the outline is too intricate to find out whether it is valid: divide it into several"
+            }
             Self::Spike => "an edge runs back on the one before",
             Self::Sliver => "the surface is on average less than 0.1 m wide",
             Self::ProbablyGcj02 => "the place is probably shifted by GCJ-02",

@@ -98,7 +98,11 @@ pub(super) fn rings_around(edges: &[Edge], counts: &[usize]) -> Option<Vec<Optio
 impl Sweep<'_> {
     fn span(&self, edge: usize) -> Span {
         let Edge { from, to, .. } = self.edges[edge];
-        if along(from, to).is_lt() { Span { left: from, right: to, edge } } else { Span { left: to, right: from, edge } }
+        if along(from, to).is_lt() {
+            Span { left: from, right: to, edge }
+        } else {
+            Span { left: to, right: from, edge }
+        }
     }
 
     /// Moves the line over the vertex in which an edge begins.
@@ -194,13 +198,13 @@ mod tests {
     fn rings_that_cross_touch_or_run_along_each_other_are_not_proven_apart() {
         let big = square(0.0, 0.0, 4.0);
         for other in [
-            square(3.0, 3.0, 4.0),  // crosses
-            square(4.0, 4.0, 2.0),  // touches in a vertex
-            square(4.0, 1.0, 2.0),  // runs along an edge
-            square(0.0, 0.0, 4.0),  // is the same
-            vec![(4.0, 2.0), (6.0, 1.0), (6.0, 3.0), (4.0, 2.0)], // touches an edge with its first vertex
+            square(3.0, 3.0, 4.0),                                  // crosses
+            square(4.0, 4.0, 2.0),                                  // touches in a vertex
+            square(4.0, 1.0, 2.0),                                  // runs along an edge
+            square(0.0, 0.0, 4.0),                                  // is the same
+            vec![(4.0, 2.0), (6.0, 1.0), (6.0, 3.0), (4.0, 2.0)],   // touches an edge with its first vertex
             vec![(0.0, 2.0), (-2.0, 1.0), (-2.0, 3.0), (0.0, 2.0)], // with its last
-            vec![(2.0, 4.0), (1.0, 6.0), (3.0, 6.0), (2.0, 4.0)], // with one between
+            vec![(2.0, 4.0), (1.0, 6.0), (3.0, 6.0), (2.0, 4.0)],   // with one between
         ] {
             assert_eq!(around(&[big.clone(), other.clone()]), None, "{other:?}");
             assert_eq!(around(&[other.clone(), reversed(big.clone())]), None, "{other:?}");

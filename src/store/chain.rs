@@ -15,6 +15,8 @@
 //!   mutu_import                    "I", t(layer), t(definition), t(report), t(how), opt(first_fid), opt(last_fid)
 //!   mutu_digest,  by layer, block  "D", t(layer), n(block), image(rows)
 //!   mutu_compact                   "K", n(kept_from)
+//!   mutu_checkin                   "M", t(checkout), t(layer), opt(parent), image(log)
+//!   mutu_checkin_row, by there     "B", n(there), n(here), image(theirs)
 //! ```
 //!
 //! `mutu_digest.rows` holds, for each row that an import brought (or that stood in the layer when a file of format 1
@@ -208,7 +210,7 @@ pub(super) struct Head<'a> {
 
 /// Completes an entry, all of whose content has been written: enters it with its hash.
 pub(super) fn seal(conn: &Connection, head: Head<'_>) -> Result<Hash, StoreError> {
-    enter(conn, head, &content_of(conn, head.seq)?)
+    enter(conn, head, &content_of(conn, head.seq, tables::has_checkins(conn)?)?)
 }
 
 /// The hashes of what a change was before and after; `None` where there was nothing.
@@ -229,7 +231,7 @@ pub(super) fn seal_changes<'c>(
         out.image(before);
         out.image(after);
     }
-    out.rest(conn, head.seq)?;
+    out.rest(conn, head.seq, tables::has_checkins(conn)?)?;
     enter(conn, head, &out.0.finalize().into())
 }
 
@@ -278,8 +280,8 @@ pub(super) fn entry_hash(before: &Hash, head: Head<'_>, content: &[u8; 32]) -> H
     Hash(out.0.finalize().into())
 }
 
-/// The hash over all that an entry wrote.
-pub(super) fn content_of(conn: &Connection, seq: i64) -> Result<[u8; 32], StoreError> {
+/// The hash over all that an entry wrote. `checkins`: whether the workspace has the tables of these.
+pub(super) fn content_of(conn: &Connection, seq: i64, checkins: bool) -> Result<[u8; 32], StoreError> {
     let mut out = Layout(Sha256::new());
     out.rows(
         conn,
@@ -288,7 +290,7 @@ pub(super) fn content_of(conn: &Connection, seq: i64) -> Result<[u8; 32], StoreE
         "SELECT ordinal, layer, fid, before, after FROM mutu_change WHERE seq = ?1 ORDER BY ordinal",
         [Part::Number, Part::Text, Part::Number, Part::Image, Part::Image],
     )?;
-    out.rest(conn, seq)?;
+    out.rest(conn, seq, checkins)?;
     Ok(out.0.finalize().into())
 }
 
@@ -305,8 +307,8 @@ enum Part {
 struct Layout(Sha256);
 
 impl Layout {
-    /// What an entry wrote beside its changes.
-    fn rest(&mut self, conn: &Connection, seq: i64) -> Result<(), StoreError> {
+    /// What an entry wrote beside its changes; check-ins where the file has tables of them.
+    fn rest(&mut self, conn: &Connection, seq: i64, checkins: bool) -> Result<(), StoreError> {
         self.rows(
             conn,
             seq,
@@ -329,6 +331,22 @@ impl Layout {
             [Part::Text, Part::Number, Part::Image],
         )?;
         self.rows(conn, seq, "K", "SELECT kept_from FROM mutu_compact WHERE seq = ?1", [Part::Number])?;
+        if checkins {
+            self.rows(
+                conn,
+                seq,
+                "M",
+                "SELECT checkout, layer, parent, log FROM mutu_checkin WHERE seq = ?1",
+                [Part::Text, Part::Text, Part::Option, Part::Image],
+            )?;
+            self.rows(
+                conn,
+                seq,
+                "B",
+                "SELECT there, here, theirs FROM mutu_checkin_row WHERE seq = ?1 ORDER BY there",
+                [Part::Number, Part::Number, Part::Image],
+            )?;
+        }
         Ok(())
     }
 

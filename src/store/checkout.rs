@@ -1,12 +1,16 @@
-//! The mark of a check-out in a file: from which workspace, at which moment, and which rows it holds.
+//! The mark of a check-out in a file: from which workspace, at which moment, and which rows it holds; and the log that
+//! the file keeps of its own edits.
 //!
 //! What the rows were is not in the file, where anybody may edit it, but in the workspace's own record.
+//!
+//! Each row that any program edits leaves a random stamp in the log (by triggers of the file's own), so that a file and
+//! its copies can be told apart like branches: what two logs begin with in common, the files have in common.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{error::StoreError, workspace::Workspace};
+use super::{chain::Hash, error::StoreError};
 use crate::{
     domain::schema::LayerId,
     gpkg::{
@@ -14,6 +18,15 @@ use crate::{
         table::{is_plain_table, quote},
     },
 };
+
+/// An edit of a row in a check-out's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The row.
+    pub id: i64,
+    /// A random number.
+    pub stamp: i64,
+}
 
 /// What a check-out says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,37 +37,26 @@ pub struct Checkout {
     pub workspace: String,
     /// The last edit that it shows.
     pub seq: i64,
+    /// The hash of the record up to that edit; `None` in the mark of an older program.
+    pub hash: Option<Hash>,
     /// The layer.
     pub layer: LayerId,
     /// Its features: id and version, ids ascending.
     pub rows: Vec<(i64, i64)>,
-}
-
-/// What became of the new features of a check-out that was brought back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Brought {
-    /// The check-out.
-    pub checkout: String,
-    /// The layer.
-    pub layer: LayerId,
-    /// New features: the id in the file, and the id in the workspace.
-    pub ids: Vec<(i64, i64)>,
+    /// The edits that the file saw, oldest first; `None` where it keeps no log.
+    pub log: Option<Vec<Stamp>>,
 }
 
 const TABLES: &str = "\
 CREATE TABLE mutu_checkout (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE mutu_checkout_row (fid INTEGER PRIMARY KEY NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE mutu_checkout_log (n INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, fid INTEGER NOT NULL, \
+ stamp INTEGER NOT NULL);
 INSERT INTO gpkg_contents (table_name, data_type, identifier, description) VALUES \
  ('mutu_checkout', 'attributes', '外业签出 (mutu_checkout)', 'A check-out of a Mutu workspace: do not edit');
 INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) VALUES \
- ('mutu_checkout_row', NULL, 'mutu_checkout', 'A check-out of a Mutu workspace: do not edit', 'write-only');
-";
-
-const BROUGHT: &str = "\
-CREATE TABLE mutu_merged (checkout TEXT NOT NULL, layer TEXT NOT NULL, there INTEGER NOT NULL, here INTEGER NOT NULL, \
- seq INTEGER NOT NULL, PRIMARY KEY (checkout, there));
-INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) VALUES \
- ('mutu_merged', NULL, 'mutu_workspace', 'New features of check-outs that were brought back: do not edit', 'write-only');
+ ('mutu_checkout_row', NULL, 'mutu_checkout', 'A check-out of a Mutu workspace: do not edit', 'write-only'), \
+ ('mutu_checkout_log', NULL, 'mutu_checkout', 'A check-out of a Mutu workspace: do not edit', 'write-only');
 ";
 
 impl Checkout {
@@ -62,15 +64,21 @@ impl Checkout {
     ///
     /// # Errors
     /// [`StoreError::Io`] where the system has no random numbers.
-    pub fn new(workspace: String, seq: i64, layer: LayerId, rows: Vec<(i64, i64)>) -> Result<Self, StoreError> {
+    pub fn new(
+        workspace: String,
+        (seq, hash): (i64, Option<Hash>),
+        layer: LayerId,
+        rows: Vec<(i64, i64)>,
+    ) -> Result<Self, StoreError> {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes)
             .map_err(|error| StoreError::io("random numbers", std::io::Error::other(error.to_string())))?;
         let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        Ok(Self { id, workspace, seq, layer, rows })
+        Ok(Self { id, workspace, seq, hash, layer, rows, log: Some(Vec::new()) })
     }
 
-    /// Marks a GeoPackage of the layer, which nobody has open, as this check-out.
+    /// Marks a GeoPackage of the layer, which nobody has open, as this check-out: whatever edits it from now on leaves
+    /// its stamps.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`], [`StoreError::Io`].
@@ -78,10 +86,10 @@ impl Checkout {
         let conn = connection::open(file)?;
         conn.execute_batch("BEGIN")?;
         conn.execute_batch(TABLES)?;
-        let seq = self.seq.to_string();
-        for (key, value) in
-            [("checkout", &self.id), ("workspace", &self.workspace), ("seq", &seq), ("layer", &self.layer.to_string())]
-        {
+        let (seq, layer, hash) = (self.seq.to_string(), self.layer.to_string(), self.hash.map(|hash| hash.to_string()));
+        let said =
+            [("checkout", &self.id), ("workspace", &self.workspace), ("seq", &seq), ("layer", &layer)].into_iter();
+        for (key, value) in said.chain(hash.as_ref().map(|hash| ("hash", hash))) {
             conn.execute("INSERT INTO mutu_checkout VALUES (?1, ?2)", params![key, value])?;
         }
         let mut insert = conn.prepare("INSERT INTO mutu_checkout_row VALUES (?1, ?2)")?;
@@ -89,6 +97,7 @@ impl Checkout {
             insert.execute(params![id, version])?;
         }
         drop(insert);
+        keep_log(&conn, &self.layer)?;
         conn.execute_batch("COMMIT")?;
         conn.close().map_err(|(_, error)| error)?;
         Ok(())
@@ -111,44 +120,40 @@ impl Checkout {
             let found: Option<String> = conn.query_row(sql, [key], |row| row.get(0)).optional()?;
             found.ok_or_else(|| spoilt(key))
         };
+        let hash = match value("hash") {
+            Ok(text) => Some(text.parse().map_err(|_| spoilt("hash"))?),
+            Err(StoreError::Corrupt { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let seq = value("seq")?.parse().map_err(|_| spoilt("seq"))?;
         let layer = value("layer")?.parse().map_err(|_| spoilt("layer"))?;
         let mut statement = conn.prepare("SELECT fid, version FROM mutu_checkout_row ORDER BY fid")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         drop(statement);
-        Ok(Some(Self { id: value("checkout")?, workspace: value("workspace")?, seq, layer, rows }))
+        let log = log_of(&conn)?;
+        Ok(Some(Self { id: value("checkout")?, workspace: value("workspace")?, seq, hash, layer, rows, log }))
     }
 }
 
-impl Workspace {
-    /// What became of the new features of a check-out when it was brought back before: id in the file, id in the
-    /// workspace, and the edit that put it.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::Io`].
-    pub fn brought(&self, checkout: &str) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-        if !is_plain_table(&self.conn, "mutu_merged")? {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT there, here, seq FROM mutu_merged WHERE checkout = ?1 ORDER BY there";
-        let mut statement = self.conn.prepare(sql)?;
-        let rows = statement.query_map([checkout], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
+/// Lets the layer's table log its edits.
+fn keep_log(conn: &Connection, layer: &LayerId) -> Result<(), StoreError> {
+    let key: String =
+        conn.query_row("SELECT name FROM pragma_table_info(?1) WHERE pk = 1", [layer.as_str()], |row| row.get(0))?;
+    let (table, key) = (quote(layer.as_str())?, quote(&key)?);
+    let log = "INSERT INTO mutu_checkout_log (fid, stamp)";
+    Ok(conn.execute_batch(&format!(
+        "CREATE TRIGGER mutu_checkout_insert AFTER INSERT ON {table} BEGIN {log} VALUES (NEW.{key}, random()); END;
+         CREATE TRIGGER mutu_checkout_delete AFTER DELETE ON {table} BEGIN {log} VALUES (OLD.{key}, random()); END;
+         CREATE TRIGGER mutu_checkout_update AFTER UPDATE ON {table} BEGIN \
+         {log} SELECT OLD.{key}, random() UNION ALL SELECT NEW.{key}, random() WHERE NEW.{key} IS NOT OLD.{key}; END;"
+    ))?)
 }
 
-/// Notes, within the transaction that puts them, what became of the new features of a check-out.
-pub(super) fn note_brought(conn: &Connection, brought: &Brought, seq: i64) -> Result<(), StoreError> {
-    if brought.ids.is_empty() {
-        return Ok(());
+fn log_of(conn: &Connection) -> Result<Option<Vec<Stamp>>, StoreError> {
+    if !is_plain_table(conn, "mutu_checkout_log")? {
+        return Ok(None);
     }
-    if !is_plain_table(conn, "mutu_merged")? {
-        conn.execute_batch(BROUGHT)?;
-    }
-    let sql = format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5)", quote("mutu_merged")?);
-    let mut insert = conn.prepare(&sql)?;
-    for (there, here) in &brought.ids {
-        insert.execute(params![brought.checkout, brought.layer.as_str(), there, here, seq])?;
-    }
-    Ok(())
+    let mut statement = conn.prepare("SELECT fid, stamp FROM mutu_checkout_log ORDER BY n")?;
+    let stamps = statement.query_map([], |row| Ok(Stamp { id: row.get(0)?, stamp: row.get(1)? }))?;
+    Ok(Some(stamps.collect::<Result<_, _>>()?))
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::{
     chain::{self, Hash, Head, Kind},
     error::StoreError,
-    own, record, sidecar,
+    own, record, sidecar, tables,
     workspace::{Workspace, empty_log, last_seq},
 };
 use crate::gpkg::{cell, table::quote};
@@ -59,6 +59,7 @@ impl Workspace {
 
 fn drop_content(conn: &Connection, before: i64, (seq, author): (i64, &str)) -> Result<Compacted, StoreError> {
     let changes = drop_images(conn, before)?;
+    drop_held(conn, before)?;
     let eras = drop_eras(conn, before)?;
     conn.execute("INSERT INTO mutu_compact (seq, kept_from) VALUES (?1, ?2)", [seq, before])?;
     let at =
@@ -89,6 +90,21 @@ fn drop_images(conn: &Connection, before: i64) -> Result<u64, StoreError> {
         }
     }
     Ok(dropped)
+}
+
+/// What check-outs held when they were brought back. Their logs stay: they tell files apart and nothing of the content.
+fn drop_held(conn: &Connection, before: i64) -> Result<(), StoreError> {
+    if !tables::has_checkins(conn)? {
+        return Ok(());
+    }
+    let mut find = conn.prepare("SELECT rowid, theirs FROM mutu_checkin_row WHERE seq < ?1 AND theirs NOT NULL")?;
+    let held: Vec<(i64, Vec<u8>)> =
+        find.query_map([before], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut update = conn.prepare("UPDATE mutu_checkin_row SET theirs = ?2 WHERE rowid = ?1")?;
+    for (place, image) in held {
+        update.execute(params![place, chain::dropped(&image)])?;
+    }
+    Ok(())
 }
 
 fn drop_eras(conn: &Connection, before: i64) -> Result<u64, StoreError> {

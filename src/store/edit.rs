@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     chain::{self, Hash, Head, Images, Kind},
-    checkout::{self, Brought},
+    checkin::{self, CheckIn},
     error::StoreError,
     import::{CACHE_OTHERWISE, CACHE_WHILE_IMPORTING, admit, bind_row, moment, named},
     outside, own, record, scan,
@@ -61,12 +61,13 @@ impl Workspace {
         self.commit_with(kind, edit, at, None)
     }
 
-    /// Commits what a check-out brings back, and notes what became of its new features.
+    /// Commits what a check-out brings back, and keeps what the file held. An edit without changes is an entry of its own,
+    /// too: what the file held is known from then on.
     ///
     /// # Errors
     /// As [`Workspace::commit_as`].
-    pub fn commit_merge(&mut self, edit: &Edit, at: i64, brought: &Brought) -> Result<Receipt, StoreError> {
-        self.commit_with(Kind::Merge, edit, at, Some(brought))
+    pub fn commit_merge(&mut self, edit: &Edit, at: i64, check_in: &CheckIn) -> Result<Receipt, StoreError> {
+        self.commit_with(Kind::Merge, edit, at, Some(check_in))
     }
 
     fn commit_with(
@@ -74,15 +75,16 @@ impl Workspace {
         kind: Kind,
         edit: &Edit,
         at: i64,
-        brought: Option<&Brought>,
+        check_in: Option<&CheckIn>,
     ) -> Result<Receipt, StoreError> {
-        let Some(first) = edit.changes.first() else {
+        let first = edit.changes.first().map(|change| target(change).0);
+        let Some(layer) = first.or(check_in.map(|check_in| &check_in.layer)) else {
             return Err(StoreError::Io {
                 what: "an edit without changes".to_owned(),
                 source: std::io::ErrorKind::InvalidInput.into(),
             });
         };
-        let at = moment(&find(&self.layers, target(first).0.as_str())?.layer, at)?;
+        let at = moment(&find(&self.layers, layer.as_str())?.layer, at)?;
         let seq = last_seq(&self.conn)? + 1;
         let what = format!("the edit {:?} by {} of {at}", edit.note, edit.author);
         self.sidecar.intend(seq, &what, false)?;
@@ -94,9 +96,8 @@ impl Workspace {
         let Self { conn, layers, sound_at, .. } = self;
         let written = own::transaction(conn, |conn| {
             outside::check_schema(conn, (layers, sound_at), edit.changes.iter().map(|change| target(change).0))?;
-            let hash = write(conn, layers, (edit, kind), head)?;
-            brought.map_or(Ok(()), |brought| checkout::note_brought(conn, brought, seq))?;
-            Ok(hash)
+            check_in.map_or(Ok(()), |check_in| checkin::write(conn, check_in, seq))?;
+            write(conn, layers, (edit, kind), head)
         });
         if many {
             let _ = self.conn.pragma_update(None, "cache_size", CACHE_OTHERWISE);
@@ -382,7 +383,8 @@ fn version(conn: &Connection, stored: &StoredLayer, id: i64) -> Result<i64, Stor
     Ok(edited.unwrap_or(0).max(stored.import_of(id)))
 }
 
-fn record_of(feature: &Feature) -> Vec<u8> {
+/// A feature as the history keeps it.
+pub(super) fn record_of(feature: &Feature) -> Vec<u8> {
     let geometry = feature.shape.as_ref().map(|shape| {
         let mut bytes = Vec::new();
         wkb::append_wkb(&mut bytes, shape.view());

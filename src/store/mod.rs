@@ -16,6 +16,7 @@
 
 mod chain;
 mod check;
+mod checkin;
 mod checkout;
 mod compact;
 mod edit;
@@ -38,7 +39,8 @@ mod workspace;
 
 pub use chain::{Hash, Kind, NotAHash};
 pub use check::Problem;
-pub use checkout::{Brought, Checkout};
+pub use checkin::{CheckIn, HeldRow, Image, StoredCheckIn};
+pub use checkout::{Checkout, Stamp};
 pub use compact::Compacted;
 pub use edit::Receipt;
 pub use era::{Append, Era};

@@ -8,7 +8,7 @@ use super::{
     chain::{Cells, RowDigest},
     error::StoreError,
     record,
-    tables::{self, FORMAT},
+    tables::{self, PROVEN},
     workspace::{StoredLayer, find, last_seq, open_ours, read_layers},
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Reader {
     /// [`StoreError::NotAWorkspace`], [`StoreError::NewerFormat`], [`StoreError::Io`], [`StoreError::Corrupt`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (conn, format) = open_ours(path, open_settled)?;
-        if format < FORMAT {
+        if format < PROVEN {
             tables::show_first_as_second(&conn)?;
         }
         // The first read of the transaction fixes the moment that all further reads see.
@@ -47,7 +47,7 @@ impl Reader {
         Ok(Self { conn, layers, seq, format })
     }
 
-    /// The format of the file: 1, which has no eras, no lineage and no proof, or the present one.
+    /// The format of the file: 1, which has no eras, no lineage and no proof, 2, or 3 once a check-out was brought back.
     #[must_use]
     pub const fn format(&self) -> i64 {
         self.format

@@ -7,8 +7,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
 
-/// The format of the tables below. A change that an older program would misread raises it.
-pub(super) const FORMAT: i64 = 2;
+/// The newest format of the tables below. A change that an older program would misread raises it.
+pub(super) const FORMAT: i64 = 3;
+
+/// The format that has eras, lineage and proof. A workspace is made in it, and becomes one of the next where the first
+/// check-out is brought back: an older program would not know what was brought back already.
+pub(super) const PROVEN: i64 = 2;
 
 /// The oldest format that can be read, and upgraded.
 pub(super) const OLDEST: i64 = 1;
@@ -51,6 +55,15 @@ CREATE TABLE mutu_compact (seq INTEGER NOT NULL PRIMARY KEY, kept_from INTEGER N
 DELETE FROM gpkg_extensions WHERE extension_name = 'mutu_workspace';
 ";
 
+/// What format 3 adds: what check-outs held when they were brought back.
+const THIRD: &str = "\
+CREATE TABLE mutu_checkin (seq INTEGER NOT NULL PRIMARY KEY, checkout TEXT NOT NULL, layer TEXT NOT NULL, \
+ parent INTEGER, log BLOB NOT NULL);
+CREATE INDEX mutu_checkin_of_checkout ON mutu_checkin (checkout);
+CREATE TABLE mutu_checkin_row (seq INTEGER NOT NULL, there INTEGER NOT NULL, here INTEGER NOT NULL, theirs BLOB, \
+ PRIMARY KEY (seq, there));
+";
+
 /// Our tables that no program shall take for data.
 const HIDDEN: [&str; 8] = [
     "mutu_workspace",
@@ -77,7 +90,7 @@ pub(super) fn create(conn: &Connection) -> Result<(), StoreError> {
     hide_all(conn)?;
     conn.execute(
         "INSERT INTO mutu_workspace VALUES ('format', ?1), ('id', ?2)",
-        params![FORMAT.to_string(), new_id()?],
+        params![PROVEN.to_string(), new_id()?],
     )?;
     Ok(())
 }
@@ -87,9 +100,28 @@ pub(super) fn raise(conn: &Connection) -> Result<(), StoreError> {
     conn.execute_batch(SECOND)?;
     hide_all(conn)?;
     conn.execute_batch(&format!("INSERT INTO mutu_era {ERAS_OF_FIRST}"))?;
-    conn.execute("UPDATE mutu_workspace SET value = ?1 WHERE key = 'format'", [FORMAT.to_string()])?;
+    conn.execute("UPDATE mutu_workspace SET value = ?1 WHERE key = 'format'", [PROVEN.to_string()])?;
     conn.execute("INSERT INTO mutu_workspace VALUES ('id', ?1)", [new_id()?])?;
     Ok(())
+}
+
+/// Makes room for what check-outs held when they were brought back, where there is none yet.
+pub(super) fn keep_checkins(conn: &Connection) -> Result<(), StoreError> {
+    if has_checkins(conn)? {
+        return Ok(());
+    }
+    conn.execute_batch(THIRD)?;
+    ["mutu_checkin", "mutu_checkin_row"].iter().try_for_each(|table| hide(conn, table))?;
+    conn.execute("UPDATE mutu_workspace SET value = ?1 WHERE key = 'format'", [FORMAT.to_string()])?;
+    Ok(())
+}
+
+/// Whether the workspace knows of check-outs that were brought back.
+pub(super) fn has_checkins(conn: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' \
+               AND name IN ('mutu_checkin', 'mutu_checkin_row')";
+    let tables: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(tables == 2)
 }
 
 /// Shows a file of format 1 as one of format 2 to this connection.
@@ -121,7 +153,7 @@ pub(super) fn hide(conn: &Connection, table: &str) -> Result<(), StoreError> {
     conn.execute(
         "INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) \
          VALUES (?1, NULL, 'mutu_workspace', ?2, 'write-only')",
-        params![table, format!("Mutu workspace, format {FORMAT}: do not edit")],
+        params![table, format!("Mutu workspace, format {PROVEN}: do not edit")],
     )?;
     Ok(())
 }

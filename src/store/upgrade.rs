@@ -13,7 +13,7 @@ use super::{
     error::StoreError,
     own, scan,
     sidecar::now,
-    tables::{self, FORMAT},
+    tables::{self, PROVEN},
     transfer,
     workspace::read_layers,
 };
@@ -42,7 +42,7 @@ pub(super) fn copy_beside(conn: &Connection, path: &Path, format: i64) -> Result
         match part.persist_noclobber(&copy) {
             Ok(()) => {
                 let message = format!(
-                    "{} had workspace format {format} and has format {FORMAT} now; as it was, it is kept as {}",
+                    "{} had workspace format {format} and has format {PROVEN} now; as it was, it is kept as {}",
                     path.display(),
                     copy.display()
                 );
@@ -84,7 +84,7 @@ fn take_over(conn: &Connection, from: i64) -> Result<(), StoreError> {
     }
     let at = crate::gpkg::cell::moment_text(now())
         .map_err(|error| StoreError::io("the clock", std::io::Error::other(error)))?;
-    let note = format!("workspace format {from} to {FORMAT}: proof begins here");
+    let note = format!("workspace format {from} to {PROVEN}: proof begins here");
     chain::seal(conn, Head { seq, at: &at, author: "mutu", note: &note, kind: Kind::Upgrade.as_str() })?;
     Ok(())
 }
@@ -100,7 +100,7 @@ fn hash_entries(conn: &Connection) -> Result<(), StoreError> {
             (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
         let seq = row.get(0)?;
         let head = Head { seq, at: &at, author: &author, note: &note, kind: &kind };
-        before = chain::entry_hash(&before, head, &chain::content_of(conn, seq)?);
+        before = chain::entry_hash(&before, head, &chain::content_of(conn, seq, false)?);
         hashes.push((seq, before));
     }
     let mut update = conn.prepare("UPDATE mutu_edit SET hash = ?2 WHERE seq = ?1")?;

@@ -15,7 +15,7 @@ use super::{
     error::StoreError,
     scan::{self, Reader, Visit},
     sidecar::{self, Leftover, Sidecar},
-    tables::{self, FORMAT, OLDEST},
+    tables::{self, FORMAT, OLDEST, PROVEN},
     upgrade::{self, Upgrade},
 };
 use crate::{
@@ -103,7 +103,7 @@ impl Workspace {
         }
         let (sidecar, leftover) = Sidecar::acquire(path)?;
         let (conn, format) = open_ours(path, connection::open)?;
-        let upgraded = (format < FORMAT).then(|| upgrade::copy_beside(&conn, path, format)).transpose()?;
+        let upgraded = (format < PROVEN).then(|| upgrade::copy_beside(&conn, path, format)).transpose()?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         conn.pragma_update(None, "cache_size", -32_768)?;
@@ -309,13 +309,13 @@ pub(super) fn open_ours(
     }
     let format = tables::setting(&conn, "format")?.and_then(|text| text.parse::<i64>().ok());
     match format {
-        Some(FORMAT) => Ok((conn, FORMAT)),
+        Some(known @ PROVEN..=FORMAT) => Ok((conn, known)),
         Some(found) if found > FORMAT => {
             Err(StoreError::NewerFormat { path: path.display().to_string(), found, known: FORMAT })
         }
-        Some(found @ OLDEST..FORMAT) if !table::is_plain_table(&conn, "mutu_era")? => Ok((conn, found)),
-        Some(found @ OLDEST..FORMAT) => Err(StoreError::Corrupt {
-            what: format!("{} says format {found} and has tables of {FORMAT}", path.display()),
+        Some(found @ OLDEST..PROVEN) if !table::is_plain_table(&conn, "mutu_era")? => Ok((conn, found)),
+        Some(found @ OLDEST..PROVEN) => Err(StoreError::Corrupt {
+            what: format!("{} says format {found} and has tables of {PROVEN}", path.display()),
         }),
         _ => Err(StoreError::Corrupt { what: format!("{} does not say its format", path.display()) }),
     }

@@ -1,7 +1,7 @@
 //! Proving a record: the chain of hashes, and every table that it covers, row by row.
 //!
 //! Covered: each entry of the record (`mutu_edit`, `mutu_change`, `mutu_lineage`, `mutu_import`, `mutu_digest`,
-//! `mutu_compact`), the layers' definitions and eras (`mutu_layer`, `mutu_era`), the workspace's id, and each cell of
+//! `mutu_compact`, `mutu_checkin`, `mutu_checkin_row`), the layers' definitions and eras (`mutu_layer`, `mutu_era`), the workspace's id, and each cell of
 //! each row of every layer, present and past. Not covered: what the standard's own tables say (`gpkg_*`), the R-tree
 //! and tables of other programs; nothing that we answer comes from these, and [`Reader::check`] compares them.
 //!
@@ -62,7 +62,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::NotKept`] for a workspace of format 1, which has no proof; [`StoreError::Io`].
     pub fn verify(&self, told: &mut Told<'_>) -> Result<Verification, StoreError> {
-        if self.format() < super::tables::FORMAT {
+        if self.format() < super::tables::PROVEN {
             return Err(StoreError::NotKept { what: "hashes over the record".to_owned() });
         }
         let mut found = Verification::default();

@@ -32,6 +32,7 @@ pub(super) fn chain(conn: &Connection, found: &mut Verification, told: &mut Told
     let mut rows = statement.query([])?;
     // The hash before, as it stands and as it should: where only one hash was altered, the next entry tells which.
     let beginning = chain::beginning(conn)?;
+    let checkins = tables::has_checkins(conn)?;
     let (mut stored, mut computed) = (Some(beginning), beginning);
     let mut last = 0;
     found.proven_from = 1;
@@ -45,7 +46,7 @@ pub(super) fn chain(conn: &Connection, found: &mut Verification, told: &mut Told
             };
             found.of_entry(last + 1, what);
         }
-        let content = chain::content_of(conn, seq)?;
+        let content = chain::content_of(conn, seq, checkins)?;
         let here = chain::hash_in(row, 5);
         let hash = |before: &Hash| entry_hash(row, seq, before, &content);
         computed = match (stored.and_then(|before| hash(&before)), hash(&computed)) {
@@ -90,13 +91,17 @@ fn entry_hash(row: &Row<'_>, seq: i64, before: &Hash, content: &[u8; 32]) -> Opt
 
 /// Rows that say they belong to an entry that is not there, and content that is missing where it should be kept.
 pub(super) fn strays(conn: &Connection, found: &mut Verification) -> Result<(), StoreError> {
-    for (table, what) in [
+    let has_checkins = tables::has_checkins(conn)?;
+    let checkins = [("mutu_checkin", "a check-in"), ("mutu_checkin_row", "a row of a check-in")];
+    let tables = [
         ("mutu_change", "a change"),
         ("mutu_lineage", "a line of descent"),
         ("mutu_import", "an import"),
         ("mutu_digest", "a block of digests"),
         ("mutu_compact", "a compaction"),
-    ] {
+    ];
+    let checkins = checkins.into_iter().filter(|_| has_checkins);
+    for (table, what) in tables.into_iter().chain(checkins) {
         let sql = format!("SELECT DISTINCT seq FROM {table} WHERE seq NOT IN (SELECT seq FROM mutu_edit)");
         let mut statement = conn.prepare(&sql)?;
         let mut rows = statement.query([])?;

@@ -100,8 +100,11 @@ fn what_both_sides_changed_in_one_field_is_a_conflict_with_its_three_values() {
     assert_eq!(parcels(&desk), before);
 
     let told = || desk.sql("w.gpkg", "SELECT fid, status, floor, note FROM parcels ORDER BY fid");
+    let file = desk.path("w.gpkg");
+    let undecided = std::fs::read(&file).unwrap();
     merge(&desk, 0, &["--on-conflict", "ours"]);
     assert_eq!(told().lines().collect::<Vec<_>>(), ["1|甲|1.5|现场", "2|认定|7.0|"]);
+    std::fs::write(&file, undecided).unwrap();
     merge(&desk, 0, &["--on-conflict", "theirs"]);
     assert_eq!(told().lines().collect::<Vec<_>>(), ["1|乙|1.5|现场", "3|认定|4.0|"]);
 }

@@ -1,6 +1,8 @@
 //! Other programs and the workspace file: changed beside a running server and while it is stopped, checked out and
 //! brought back. The other programs are GDAL's and Python's own.
 
+mod again;
+mod branches;
 mod laws;
 mod merging;
 mod running;

@@ -75,10 +75,10 @@ fn what_is_no_workspace_is_refused_and_left_as_it_is() {
 fn a_workspace_of_a_newer_program_is_refused_and_left_as_it_is() {
     let place = Place::new();
     Workspace::create(&place.path).unwrap().close().unwrap();
-    run("sqlite3", &[place.path.to_str().unwrap(), "UPDATE mutu_workspace SET value = '3' WHERE key = 'format'"]);
+    run("sqlite3", &[place.path.to_str().unwrap(), "UPDATE mutu_workspace SET value = '4' WHERE key = 'format'"]);
     let before = std::fs::read(&place.path).unwrap();
     let error = Workspace::open(&place.path).unwrap_err();
-    assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 4, known: 3, .. }), "{error}");
     assert_eq!(std::fs::read(&place.path).unwrap(), before);
 }
 
