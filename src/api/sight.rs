@@ -171,9 +171,12 @@ impl Sight {
             if is_hidden {
                 let message = match finding.fault.as_str() {
                     "overlaps" => "it shares land with a feature that you may not see: move the outline",
+                    "left-outside" => "land is given up under a feature that you may not see: keep the land",
                     _ => "part of it lies outside the land within which it must be",
                 };
                 message.clone_into(&mut finding.message);
+                // Elsewhere the place is that of the feature that is put.
+                finding.place = finding.place.filter(|_| finding.fault != "left-outside");
                 finding.other = None;
             }
             // How many there are is not told either.

@@ -1,6 +1,7 @@
 //! Rules that the features of a layer keep: with one another, and towards other layers.
 //!
-//! A rule is data of its layer. Edits are judged by it; what was imported before is not, until it is changed.
+//! A rule is data of its layer. Edits of the layer, and of a layer that the rule names, are judged by what they make worse;
+//! what was imported is not judged.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;

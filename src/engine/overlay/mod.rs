@@ -21,7 +21,7 @@ mod plane;
 mod split;
 mod zones;
 
-pub use claims::{common_m2, outside_m2};
+pub use claims::{Lost, common_m2, outside_m2, shared_m2};
 pub use cut::{Cut, Piece, cut};
 pub use land::Land;
 pub use overlaps::{Net, Overlaps};

@@ -19,7 +19,11 @@ use crate::{
     },
 };
 
-use super::{super::PlannerError, Standard, rules};
+use super::{
+    super::PlannerError,
+    Standard,
+    rules::{self, Judging},
+};
 
 /// So many findings, or conflicts, of one edit are told.
 pub(super) const MOST_TOLD: usize = 1000;
@@ -48,13 +52,13 @@ pub(in super::super) fn judge(
     wrong.into_iter().for_each(|finding| findings.add(finding));
     findings.done()?;
     let after = before.apply(&edit.changes, seq)?;
-    if standard == Standard::New && edit.changes.iter().any(|change| rules::apply_to(&after, change)) {
+    if let Some(judging) = Judging::new(before, &after, edit).filter(|_| standard == Standard::New) {
         let broken = of_each(&edit.changes, |number, change, broken| {
             let mut findings = Findings::default();
-            rules::look_at((before, &after), (number, change), &mut findings);
+            judging.look_at(number, change, &mut findings);
             broken.append(&mut findings.0);
         });
-        Findings(broken).done()?;
+        Findings(rules::once(broken)).done()?;
     }
     Ok(after)
 }
@@ -93,6 +97,11 @@ impl Findings {
         if self.0.len() < MOST_TOLD {
             self.0.push(finding);
         }
+    }
+
+    /// Whether no more are told.
+    pub(super) const fn is_full(&self) -> bool {
+        self.0.len() >= MOST_TOLD
     }
 
     fn done(self) -> Result<(), PlannerError> {

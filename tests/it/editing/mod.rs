@@ -4,6 +4,7 @@ mod changes;
 mod items;
 mod qgis;
 mod rules;
+mod sides;
 
 use serde_json::Value;
 

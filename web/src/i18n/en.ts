@@ -186,6 +186,7 @@ export const en: Record<Key, string> = {
   'finding.wrong-geometry': 'The kind of shape does not fit the layer.',
   'finding.overlaps': 'It overlaps other features of its layer.',
   'finding.outside': 'It reaches beyond the area within which it must lie.',
+  'finding.left-outside': 'A feature that must lie within it would lie outside.',
   'finding.area-not-kept': 'The areas do not add up, so it was not accepted.',
   'finding.bad-line': 'The line is not fit to split by: it must have a length and not cross itself.',
   'finding.not-a-line': 'The line must be one line.',

@@ -184,6 +184,7 @@ export const zh = {
   'finding.wrong-geometry': '图形类型与图层不符。',
   'finding.overlaps': '与本图层其他要素重叠。',
   'finding.outside': '超出必须所在的范围。',
+  'finding.left-outside': '会使必须位于其内的要素落到外面。',
   'finding.area-not-kept': '分割或合并后面积对不上，未予接受。',
   'finding.bad-line': '分割线无效：不得自相交，且须有长度。',
   'finding.not-a-line': '分割线应为一条线。',

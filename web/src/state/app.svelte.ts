@@ -21,7 +21,7 @@ import { LayoutState } from './media.svelte';
 import { datetimeOf } from './moment';
 
 /** Faults of which the server's sentence holds figures. */
-const WITH_FIGURES = new Set(['overlaps', 'outside', 'area-not-kept', 'bad-part', 'apart', 'below-minimum', 'above-maximum', 'not-in-list', 'wrong-type', 'bad-text']);
+const WITH_FIGURES = new Set(['overlaps', 'outside', 'left-outside', 'area-not-kept', 'bad-part', 'apart', 'below-minimum', 'above-maximum', 'not-in-list', 'wrong-type', 'bad-text']);
 
 type KnownUnit = Unit | 'count' | 'percent';
 
