@@ -88,7 +88,8 @@ async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option
     }
     add_headers(&mut response, &id);
     if let Some(seq) = as_of.header() {
-        response.headers_mut().insert(AS_OF, seq);
+        // What writes knows better: the answer is after its own edit.
+        response.headers_mut().entry(AS_OF).or_insert(seq);
     }
     if let Some((gate, shown)) = &gate {
         gate::keep_apart(&mut response, access.as_ref());

@@ -13,6 +13,7 @@ use super::{
     AppState,
     collection::{Collection, path_of},
     error::ApiError,
+    export::flag,
     negotiate::{GEOJSON, JSON, Representation, negotiate},
     picture::{bad_moment, refusal},
     query::{Asked, Parameter, Query},
@@ -22,8 +23,8 @@ use super::{
 const F: Parameter = Parameter {
     name: "f",
     about: "The representation; it goes before the Accept header. json: the report; geojson: the features that differ, each as \
-            it is after, with what it was before in members that begin with mutu_; csv: the same as a table without geometry, \
-            text exactly as stored.",
+            it is after, with what it was before in members that begin with mutu_; csv: the same as a table, \
+            geometries as WKT, text exactly as stored.",
     schema: r#"{"type":"string","enum":["json","geojson","csv"]}"#,
 };
 
@@ -40,8 +41,14 @@ const TO: Parameter = Parameter {
     schema: r#"{"type":"string"}"#,
 };
 
+const GEOMETRY: Parameter = Parameter {
+    name: "geometry",
+    about: "Whether a table has the geometries before and after, as WKT.",
+    schema: r#"{"type":"boolean","default":true}"#,
+};
+
 /// Parameters of a difference.
-pub(super) const DIFFERENCE_PARAMETERS: &[Parameter] = &[F, FROM, TO, GROUP_BY, UNIT, BASIS, DECIMALS];
+pub(super) const DIFFERENCE_PARAMETERS: &[Parameter] = &[F, FROM, TO, GROUP_BY, UNIT, BASIS, DECIMALS, GEOMETRY];
 
 const FEATURES: Representation = Representation { names: &["geojson"], ..GEOJSON };
 const CSV: Representation = Representation { names: &["csv"], media_type: "text/csv; charset=utf-8", also: &[] };
@@ -66,6 +73,13 @@ pub(super) async fn read_difference(
         Some(to) => state.picture_at(&asked, Some(to)).await?,
         None => collection.catalog,
     };
+    let with_geometry = match query.value(GEOMETRY.name) {
+        Some(_) if *wanted != CSV => {
+            let detail = "parameter \"geometry\": only a table has a choice; say f=csv or leave it out";
+            return Err(ApiError::bad_parameter(GEOMETRY.name, "bad-value", detail));
+        }
+        given => flag(given, GEOMETRY.name, true)?,
+    };
     let word = |name: &str| query.value(name).map(str::to_owned);
     let question = StatisticsQuestion {
         group_by: word("group-by"),
@@ -81,7 +95,7 @@ pub(super) async fn read_difference(
             return Ok(wanted.answer(difference.geojson()));
         }
         if *wanted == CSV {
-            return Ok(as_csv(wanted, &layer, &difference));
+            return Ok(as_csv(wanted, &layer, (&difference, with_geometry)));
         }
         let report = difference.report(&question).map_err(|error| match error {
             PlannerError::Ask(error) => error.into(),
@@ -112,8 +126,8 @@ fn links(state: &AppState, layer: &str, query: &Query) -> Value {
     ])
 }
 
-fn as_csv(wanted: &Representation, layer: &str, difference: &Difference) -> Response {
-    let (head, rows) = difference.table();
+fn as_csv(wanted: &Representation, layer: &str, (difference, with_geometry): (&Difference, bool)) -> Response {
+    let (head, rows) = difference.table(with_geometry);
     let mut text = String::new();
     for row in std::iter::once(&head).chain(&rows) {
         let cells: Vec<String> = row.iter().map(|cell| quoted(cell)).collect();

@@ -40,7 +40,8 @@ use super::{
     sight::Sight,
 };
 
-const DRY_RUN: Parameter = Parameter {
+/// Whether an edit is only judged.
+pub(super) const DRY_RUN: Parameter = Parameter {
     name: "dry-run",
     about: "Whether the edit is only judged: the answer says what it would do, and nothing is stored.",
     schema: r#"{"type":"boolean","default":false}"#,
@@ -137,21 +138,28 @@ pub(super) async fn post_changes(
     if let Some(refused) = refusal::read_only(&state, "GET,HEAD") {
         return Ok(refused);
     }
-    let query = Query::read(&asked.uri, EDIT_PARAMETERS, |_| false)?;
-    let is_dry = match query.value("dry-run") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(other) => {
-            let detail = format!("parameter \"dry-run\" = {other:?}: true or false");
-            return Err(ApiError::bad_parameter("dry-run", "bad-value", detail));
-        }
-    };
+    let is_dry = is_dry(&Query::read(&asked.uri, EDIT_PARAMETERS, |_| false)?)?;
     body::check_type(&asked.headers, JSON)?;
     let catalog = state.picture(&asked).await?;
     let given = state.text_of(body, LONGEST_EDIT).await?;
     let (access, headers) = (asked.access, asked.headers);
     let work = move || carry_out(&state, given, (catalog, access, headers), is_dry);
     tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+}
+
+/// Whether the edit is only judged.
+///
+/// # Errors
+/// 400 for what is neither true nor false.
+pub(super) fn is_dry(query: &Query) -> Result<bool, ApiError> {
+    match query.value(DRY_RUN.name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let detail = format!("parameter \"dry-run\" = {other:?}: true or false");
+            Err(ApiError::bad_parameter(DRY_RUN.name, "bad-value", detail))
+        }
+    }
 }
 
 fn carry_out(
@@ -421,8 +429,24 @@ fn shape_of(state: &LayerState, id: i64) -> Option<ShapeRef<'_>> {
     state.table().shape(state.table().row_of(id)?)
 }
 
-/// What the edit did, or would do.
-fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<Response, ApiError> {
+/// The answer where there was nothing to do, which is no failure.
+///
+/// # Errors
+/// 500 where it cannot be written.
+pub(super) fn answer_nothing(edit: &Edit, is_dry: bool) -> Result<Response, ApiError> {
+    let document = json!({
+        "seq": null, "dryRun": is_dry, "note": edit.note, "author": edit.author, "changes": [], "findings": [],
+    });
+    let mut response = negotiate::JSON.json(&document)?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// What an edit did, or would do, with what there is to know about it.
+///
+/// # Errors
+/// 500 where it cannot be written.
+pub(super) fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<Response, ApiError> {
     let mut parents: HashMap<(&str, i64), &[i64]> = HashMap::new();
     for lineage in &done.edit.lineage {
         for child in &lineage.children {

@@ -24,6 +24,7 @@ use super::{
     crs::{CONTENT_CRS, uri_of},
     error::ApiError,
     negotiate::{GEOJSON, Representation, negotiate},
+    ogc::{PROPERTIES, SORTBY},
     picture::DATETIME,
     protocol::{tagged, weak_tag},
     query::{Asked, Parameter, Query},
@@ -52,7 +53,7 @@ const ENCODING: Parameter = Parameter {
 
 const AREAS: Parameter = Parameter {
     name: "areas",
-    about: "Whether the derived areas are columns.",
+    about: "Whether the derived areas are columns. Not together with properties, which names them.",
     schema: r#"{"type":"boolean","default":true}"#,
 };
 
@@ -65,8 +66,21 @@ const EXCEL: Parameter = Parameter {
 };
 
 /// Parameters of an export.
-pub(super) const EXPORT_PARAMETERS: &[Parameter] =
-    &[F_EXPORT, BBOX, BBOX_CRS, FILTER, FILTER_LANG, FILTER_CRS, DATETIME, EXPORT_CRS, ENCODING, AREAS, EXCEL];
+pub(super) const EXPORT_PARAMETERS: &[Parameter] = &[
+    F_EXPORT,
+    BBOX,
+    BBOX_CRS,
+    FILTER,
+    FILTER_LANG,
+    FILTER_CRS,
+    DATETIME,
+    EXPORT_CRS,
+    ENCODING,
+    AREAS,
+    EXCEL,
+    SORTBY,
+    PROPERTIES,
+];
 
 /// A format that only files have.
 const fn file(
@@ -108,6 +122,8 @@ pub(super) struct Wanted {
     pub(super) format: &'static Format,
     crs: Option<String>,
     encoding: Option<String>,
+    sort_by: Option<String>,
+    properties: Option<String>,
     areas: bool,
     excel: bool,
     /// The first so many features only; all where there is none.
@@ -136,20 +152,31 @@ impl Wanted {
         if query.value("excel").is_some() && format.name != "csv" {
             return Err(refused("excel", "CSV"));
         }
+        if query.value("properties").is_some() && query.value("areas").is_some() {
+            let detail =
+                "parameter \"areas\": the properties that are named say which areas are columns; leave one of both out";
+            return Err(ApiError::bad_parameter("areas", "bad-value", detail));
+        }
         Ok(Self {
             format,
+            sort_by: query.value("sortby").map(str::to_owned),
+            properties: query.value("properties").map(str::to_owned),
             crs: query.value("crs").map(str::to_owned),
             encoding: encoding.map(str::to_owned),
-            areas: flag(query, "areas", true)?,
-            excel: flag(query, "excel", false)?,
+            areas: flag(query.value("areas"), "areas", true)?,
+            excel: flag(query.value("excel"), "excel", false)?,
             limit: None,
             headers_only,
         })
     }
 }
 
-fn flag(query: &Query, name: &str, usual: bool) -> Result<bool, ApiError> {
-    match query.value(name) {
+/// What a parameter says that is true or false.
+///
+/// # Errors
+/// 400 for what is neither.
+pub(super) fn flag(given: Option<&str>, name: &str, usual: bool) -> Result<bool, ApiError> {
+    match given {
         None => Ok(usual),
         Some("true") => Ok(true),
         Some("false") => Ok(false),
@@ -221,13 +248,21 @@ async fn respond(
             axes_as_declared: wanted.format.name.starts_with("geojson"),
             exact_text: !wanted.excel,
             limit: wanted.limit,
+            sort_by: wanted.sort_by.as_deref(),
+            properties: wanted.properties.as_deref(),
         };
         Export::new((layer, selection), wanted.format, &options)
     };
     let export = tokio::task::spawn_blocking(prepare).await.map_err(ApiError::internal)??;
     let mut headers = headers_of(&export);
     let body = match slot {
-        None => sending::no_body(),
+        None => {
+            // What is known only of a whole file is not said of none (RFC 9110 §9.3.2).
+            if let Some(losses) = export.losses_foreseen().filter(|losses| !losses.is_empty()) {
+                headers.insert(LOSSES, losses_header(&losses));
+            }
+            sending::no_body()
+        }
         Some(slot) => {
             let begun = sending::begin(export, slot, state.config.export_patience).await;
             let (Beginning { losses, .. }, body) = begun.map_err(|error| refusal_of(error.as_ref()))?;

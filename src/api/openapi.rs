@@ -277,8 +277,8 @@ fn way_back() -> Map<String, Value> {
             "operationId": id, "tags": ["changes"], "summary": summary, "parameters": parameters,
             "requestBody": { "required": is_needed, "content": { JSON: { "schema": body } } },
             "responses": {
-                "200": done, "201": done, "400": problem, "403": problem, "404": problem, "409": problem, "415": problem,
-                "default": problem,
+                "200": done, "201": done, "400": problem, "403": problem, "404": problem, "405": problem, "409": problem, "415": problem,
+                "422": problem, "default": problem,
             },
         } })
     };

@@ -4,9 +4,12 @@
 //! tiles and tags of a picture hold as long as it is kept. A kept one that shares no memory with the present any more is
 //! given up before others.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use axum::{
@@ -20,7 +23,7 @@ use crate::{
     domain::{
         calendar,
         layer::Layer,
-        schema::{Field, FieldType},
+        schema::{Field, FieldType, LayerId},
     },
     planner::{BadMoment, ErrorClass, Moment, PlannerError, When},
 };
@@ -161,6 +164,13 @@ impl AppState {
         }
     }
 
+    /// From which moment on the record tells of each layer of a picture.
+    pub(super) async fn records_begin(&self, catalog: &Arc<Catalog>) -> Result<BTreeMap<LayerId, i64>, ApiError> {
+        let (planner, catalog) = (Arc::clone(&self.planner), Arc::clone(catalog));
+        let begun = tokio::task::spawn_blocking(move || planner.records_begin(&catalog)).await;
+        begun.map_err(ApiError::internal)?.map_err(refusal)
+    }
+
     async fn make_past(&self, present: Arc<Catalog>, moment: Moment) -> Result<Arc<Catalog>, ApiError> {
         let planner = Arc::clone(&self.planner);
         self.heavy(move || planner.past(&present, &moment).map(Arc::new).map_err(refusal)).await
@@ -208,8 +218,10 @@ fn asks_of_moment(asked: &Asked) -> bool {
 /// Refuses a moment from programs that write a condition on a column of dates as one and take the answer for that
 /// condition's: `WHERE confirmed_on >= '2024-01-01'` would be answered with the layer as it is recorded at that time.
 ///
-/// GDAL and what is built upon it are known by their name or, where it was changed, by the very `Accept` header that their
-/// drivers send.
+/// GDAL and what is built upon it are known by their name or, where it was changed (`GDAL_HTTP_USERAGENT`), by all that its
+/// driver writes without fail: this very `Accept` header, a `limit`, and moments in whole seconds of UTC (`BuildFilter` and
+/// `SerializeDateTime` in its `ogroapifdriver.cpp`). Other programs that send the header are answered as soon as one of the
+/// three differs.
 pub(super) fn refuse_conditions(asked: &Asked, layer: &Layer) -> Result<(), ApiError> {
     let is_date = |field: &&Field| matches!(field.kind, FieldType::Date | FieldType::DateTime);
     let dates: Vec<&str> = layer.schema.fields.iter().filter(is_date).map(|field| field.name.as_str()).collect();
@@ -231,7 +243,18 @@ fn writes_conditions(asked: &Asked) -> bool {
     let text = |name| asked.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     let agent = text(header::USER_AGENT).to_ascii_lowercase();
     ["gdal", "qgis"].iter().any(|name| agent.contains(name))
-        || text(header::ACCEPT) == "application/geo+json, application/json"
+        || (text(header::ACCEPT) == "application/geo+json, application/json" && is_written_by_gdal(asked))
+}
+
+/// Whether a request has a `limit` and moments such as GDAL's driver writes them.
+fn is_written_by_gdal(asked: &Asked) -> bool {
+    let query = asked.uri.query().unwrap_or_default().as_bytes();
+    let value = |wanted: &str| form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let is_moment = |part: &str| {
+        let form = |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+        part == ".." || (part.len() == 20 && part.bytes().zip(*b"0000-00-00T00:00:00Z").all(form))
+    };
+    value("limit").is_some() && value(DATETIME.name).is_some_and(|text| text.split('/').all(is_moment))
 }
 
 /// The moment of a picture as answers say it: what was asked for, now for the present.

@@ -32,6 +32,12 @@ pub(super) struct Export {
     /// Only features for which this CQL2 text is true
     #[arg(long, value_name = "CQL2")]
     filter: Option<String>,
+    /// How the filter is written: cql2-text (usual) or cql2-json
+    #[arg(long, value_name = "LANG", requires = "filter")]
+    filter_lang: Option<String>,
+    /// What the coordinates in the filter are in, in the axis order which that CRS declares; CRS84 where not given
+    #[arg(long, value_name = "EPSG:N", requires = "filter")]
+    filter_crs: Option<String>,
     /// Only features that share a point with this box of longitude and latitude
     #[arg(long, value_name = "W,S,E,N", allow_hyphen_values = true)]
     bbox: Option<String>,
@@ -47,8 +53,14 @@ pub(super) struct Export {
     /// Add the derived areas as columns
     #[arg(long)]
     with_areas: bool,
+    /// Only these properties, stored or derived, separated by commas
+    #[arg(long, value_name = "NAMES", conflicts_with = "with_areas")]
+    properties: Option<String>,
+    /// The order of the features, by properties with - before them for descending; by id where not given
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
+    sort_by: Option<String>,
     /// A GeoPackage to be edited elsewhere (in the field, in QGIS) and brought back with `mutu import --merge`
-    #[arg(long, conflicts_with_all = ["crs", "with_areas", "encoding", "force", "as_of"])]
+    #[arg(long, conflicts_with_all = ["crs", "with_areas", "encoding", "force", "as_of", "properties", "sort_by"])]
     checkout: bool,
     /// Overwrite the file where it exists
     #[arg(long)]
@@ -72,12 +84,20 @@ impl Export {
         let request = ExportRequest {
             layer: self.layer.clone(),
             out: self.out.clone(),
-            which: Which { filter: self.filter.as_deref(), bbox: self.bbox.as_deref(), ..Which::default() },
+            which: Which {
+                filter: self.filter.as_deref(),
+                filter_lang: self.filter_lang.as_deref(),
+                filter_crs: self.filter_crs.as_deref(),
+                bbox: self.bbox.as_deref(),
+                ..Which::default()
+            },
             options: ExportOptions {
                 crs: self.crs.as_deref(),
                 encoding: self.encoding.as_deref(),
                 with_areas: self.with_areas,
                 exact_text: self.exact_text,
+                sort_by: self.sort_by.as_deref(),
+                properties: self.properties.as_deref(),
                 ..ExportOptions::default()
             },
         };

@@ -198,7 +198,7 @@ impl Diff {
         let difference = Difference::of(&self.layer, from, to).map_err(crate::planner::PlannerError::from)?;
         match self.format {
             DiffFormat::Csv => {
-                let (head, rows) = difference.table();
+                let (head, rows) = difference.table(true);
                 output::put(&output::csv(&head, &rows))?;
             }
             DiffFormat::Geojson => output::put(&String::from_utf8_lossy(&difference.geojson()))?,
@@ -368,7 +368,10 @@ fn carry_out(planner: Planner, edit: Edit, asked: &Asked) -> Result<Outcome, Fai
         Format::Json => {
             let changes: Vec<_> =
                 rows.iter().map(|(layer, id, what)| json!({ "layer": layer, "id": id, "operation": what })).collect();
-            output::put_json(&json!({ "seq": done.seq, "dryRun": asked.dry_run, "changes": changes }))?;
+            let findings = &done.notices;
+            output::put_json(
+                &json!({ "seq": done.seq, "dryRun": asked.dry_run, "changes": changes, "findings": findings }),
+            )?;
         }
         format => {
             let head = ["layer", "id", "operation"].map(str::to_owned).to_vec();
@@ -377,6 +380,9 @@ fn carry_out(planner: Planner, edit: Edit, asked: &Asked) -> Result<Outcome, Fai
             let written = if format == Format::Csv { output::csv(&head, &rows) } else { output::columns(&head, &rows) };
             output::put(&written)?;
         }
+    }
+    for notice in &done.notices {
+        output::say(&format!("mutu: a rule is broken beside what came since: {notice}"));
     }
     match done.seq {
         Some(seq) => output::say(&format!("mutu: done as number {seq}")),

@@ -2,7 +2,7 @@
 //!
 //! The command line and the API come through [`Export`], so the same writers serve both. An export holds the
 //! layer as it was when it began: edits meanwhile neither wait for it nor show in it. Features come in the order of
-//! their ids.
+//! their ids; another order costs eight bytes for each feature.
 
 use std::{
     fs::File,
@@ -14,11 +14,15 @@ use std::{
 use crate::{
     catalog::{Catalog, LayerState},
     domain::{
-        feature::FeatureRef,
+        feature::{FeatureRef, ValueRef},
         layer::{Layer, Provenance},
         schema::{Derived, Field, FieldType},
     },
-    engine::{filter::Selection, table::Row},
+    engine::{
+        filter::Selection,
+        sort::Order,
+        table::{Row, Table},
+    },
     formats::{self, Format, Stop, Target, Written},
     ground::crs::Crs,
     store::StoreError,
@@ -50,6 +54,10 @@ pub struct ExportOptions<'a> {
     pub exact_text: bool,
     /// The first so many features only.
     pub limit: Option<usize>,
+    /// The order of the features, as `name,-name`; that of their ids where not given.
+    pub sort_by: Option<&'a str>,
+    /// Only these properties, stored or derived, separated by commas; then `with_areas` has no say.
+    pub properties: Option<&'a str>,
 }
 
 /// What the command line wants written.
@@ -111,8 +119,11 @@ pub struct Export {
     /// All features where there is none.
     selection: Option<Selection>,
     format: &'static Format,
-    /// The layer as the file shall have it, with the derived areas where they are wanted.
+    /// The layer as the file shall have it: with the columns that are wanted.
     layer: Layer,
+    /// What its columns hold; none where they are the stored ones.
+    columns: Option<Vec<Column>>,
+    order: Order,
     target: Target,
     limit: usize,
 }
@@ -134,7 +145,17 @@ impl Export {
         };
         let encoding = options.encoding.map(super::import::encoding_named).transpose();
         let encoding = encoding.map_err(|error| AskError::new("encoding", error))?;
-        let mut layer = if options.with_areas { with_areas(state.layer()) } else { state.layer().clone() };
+        let order = options.sort_by.map(|text| Order::parse(text, state.layer())).transpose();
+        let order = order.map_err(|error| AskError::new("sortby", error))?.unwrap_or_default();
+        if !order.is_by_id() && !keeps_order(format) {
+            let detail = format!("{} holds features in an order of its own; leave it out", format.name);
+            return Err(AskError::new("sortby", detail));
+        }
+        let columns = columns_of(state.layer(), options)?;
+        let mut layer = state.layer().clone();
+        if let Some(columns) = &columns {
+            layer.schema.fields = columns.iter().map(|column| column.field(state.layer())).collect();
+        }
         if layer.provenance == Provenance::Synthetic {
             // GeoPackage and FlatGeobuf have a place for it.
             layer.description = format!("{SYNTHETIC} {}", layer.description).trim_end().to_owned();
@@ -147,7 +168,7 @@ impl Export {
             ..Target::new(PathBuf::from(name), crs)
         };
         let limit = options.limit.unwrap_or(usize::MAX);
-        Ok(Self { state, selection, format, layer, target, limit })
+        Ok(Self { state, selection, format, layer, columns, order, target, limit })
     }
 
     /// How many features the selection has.
@@ -260,8 +281,11 @@ impl Export {
     fn features(&self) -> impl Iterator<Item = FeatureRef<'_>> {
         let table = self.state.table();
         let wanted = |row: &Row| self.selection.as_ref().is_none_or(|selection| selection.contains(*row));
-        let has_areas = self.layer.schema.fields.len() > self.state.layer().schema.fields.len();
-        let mut rows = table.rows_by_id(i64::MIN).filter(wanted).take(self.limit);
+        let mut rows: Box<dyn Iterator<Item = Row> + '_> = if self.order.is_by_id() {
+            Box::new(table.rows_by_id(i64::MIN).filter(wanted).take(self.limit))
+        } else {
+            Box::new(self.order.first(table, self.selection.as_ref(), None, self.limit).into_iter())
+        };
         let chunks = std::iter::from_fn(move || {
             let chunk: Vec<Row> = rows.by_ref().take(READ_AHEAD).collect();
             table.read_ahead(&chunk);
@@ -269,8 +293,8 @@ impl Export {
         });
         chunks.flatten().map(move |row| {
             let mut feature = table.feature(row);
-            if has_areas {
-                feature.values.extend(Derived::ALL.map(|derived| table.derived(row, derived)));
+            if let Some(columns) = &self.columns {
+                feature.values = columns.iter().map(|column| column.value(table, row)).collect();
             }
             feature
         })
@@ -288,13 +312,66 @@ pub struct Passing {
     _folder: Option<tempfile::TempDir>,
 }
 
-/// The layer with columns for the derived areas.
-fn with_areas(layer: &Layer) -> Layer {
-    let mut layer = layer.clone();
-    if layer.geometry.has_areas() {
-        layer.schema.fields.extend(Derived::ALL.map(|derived| Field::new(derived.name(), FieldType::Real)));
+/// What a column of a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Stored(usize),
+    Derived(Derived),
+}
+
+impl Column {
+    fn field(self, layer: &Layer) -> Field {
+        match self {
+            Self::Stored(place) => layer.schema.fields[place].clone(),
+            Self::Derived(derived) => Field::new(derived.name(), FieldType::Real),
+        }
     }
-    layer
+
+    fn value(self, table: &Table, row: Row) -> ValueRef<'_> {
+        match self {
+            Self::Stored(place) => table.value(row, place),
+            Self::Derived(derived) => table.derived(row, derived),
+        }
+    }
+}
+
+/// The columns of a file: those that are named, in the order of the layer; else the stored ones, and the derived areas
+/// where they are wanted. None where the stored ones are all.
+fn columns_of(layer: &Layer, options: &ExportOptions<'_>) -> Result<Option<Vec<Column>>, AskError> {
+    let names = options.properties.map(|text| chosen_properties(text, layer)).transpose()?;
+    let is_wanted = |name: &str, usually: bool| names.as_ref().map_or(usually, |names| names.contains(&name));
+    let stored = layer.schema.fields.iter().enumerate();
+    let stored = stored.filter(|(_, field)| is_wanted(&field.name, true)).map(|(place, _)| Column::Stored(place));
+    // A stored column goes before a derived one of its name.
+    let has = |derived: &Derived| names.is_none() || layer.derived(derived.name()).is_some();
+    let derived = Derived::ALL
+        .into_iter()
+        .filter(|derived| layer.geometry.has_areas() && has(derived) && is_wanted(derived.name(), options.with_areas));
+    let columns: Vec<Column> = stored.chain(derived.map(Column::Derived)).collect();
+    let all_stored = (0..layer.schema.fields.len()).map(Column::Stored);
+    Ok((!all_stored.eq(columns.iter().copied())).then_some(columns))
+}
+
+/// The names in a list of properties, each of which the layer must have.
+///
+/// # Errors
+/// [`AskError`] names the property that it does not have.
+pub fn chosen_properties<'t>(text: &'t str, layer: &Layer) -> Result<Vec<&'t str>, AskError> {
+    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let is_known = |name: &str| layer.schema.position(name).is_some() || layer.derived(name).is_some();
+    match names.iter().find(|name| !is_known(name)) {
+        None => Ok(names),
+        Some(unknown) => {
+            let known: Vec<&str> = layer.schema.fields.iter().map(|field| field.name.as_str()).collect();
+            Err(AskError::new("properties", format!("the layer has no {unknown:?}; it has {}", known.join(", "))))
+        }
+    }
+}
+
+/// Whether a file of the format is read in the order in which it was written: a `GeoPackage` is read by ids, a `FlatGeobuf`
+/// with an index by place.
+fn keeps_order(format: &Format) -> bool {
+    !matches!(format.name, "geopackage" | "flatgeobuf")
 }
 
 /// A layer's id cannot hold what a path could be abused for. An answer that is a shapefile is an archive of it.

@@ -25,6 +25,7 @@ mod targets;
 mod upkeep;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -39,7 +40,7 @@ pub use crate::formats::{FORMATS, Format, FormatError, Stop};
 pub use crate::store::{Compacted, Discrepancy, Verification};
 use crate::{
     catalog::Catalog,
-    domain::report::ImportReport,
+    domain::{report::ImportReport, schema::LayerId},
     store::{Reader, StoreError, Workspace},
 };
 
@@ -47,7 +48,7 @@ pub use ask::{AskError, Which, check_filter, select};
 pub use check::{Checkup, FoundFault};
 pub use edit::{Division, Done, Merge, Placeholders, Split, Standard, merge_features, split_feature};
 pub use error::{ErrorClass, PlannerError};
-pub use export::{Export, ExportOptions, ExportRequest, Passing};
+pub use export::{Export, ExportOptions, ExportRequest, Passing, chosen_properties};
 pub use feed::{ChangedLayer, Counts, FeedEntry, FeedPage, Listener, News, Seen, SeenChange, SeesAll, Sight};
 pub use import::{IfExists, ImportRequest};
 pub use merge::{Deviation, MergeConflict, MergeReport, MergeRequest, OnConflict, three_way};
@@ -90,6 +91,8 @@ pub struct Planner {
     listeners: feed::Listeners,
     /// When each number of the record was written, as far as anybody has asked.
     timeline: Mutex<past::Timeline>,
+    /// From which moment on the record tells of each layer, as far as anybody has asked.
+    begun: Mutex<BTreeMap<LayerId, i64>>,
     /// Layers that the catalog cannot show, and why.
     left_out: ArcSwap<Vec<load::LeftOut>>,
 }
@@ -118,6 +121,7 @@ impl Planner {
             recovery: None,
             listeners: feed::Listeners::default(),
             timeline: Mutex::default(),
+            begun: Mutex::default(),
             left_out: ArcSwap::default(),
         })
     }
@@ -145,6 +149,7 @@ impl Planner {
             recovery,
             listeners: feed::Listeners::default(),
             timeline: Mutex::default(),
+            begun: Mutex::default(),
             left_out: ArcSwap::default(),
         }
     }

@@ -130,7 +130,9 @@ impl Planner {
             let what = format!("number {before} is beyond the last entry of the record, {last}");
             return Err(PlannerError::BadRequest(what));
         }
-        Ok(store.compact(before, author)?)
+        let compacted = store.compact(before, author)?;
+        self.begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        Ok(compacted)
     }
 
     /// The entries of the record after a number, oldest first, each with what it did to each layer.

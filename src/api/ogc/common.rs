@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::catalog::LayerState;
+use crate::{catalog::LayerState, domain::calendar};
 
 use super::{editing, features, schema, styles, tile_sets, tiles};
 
@@ -36,6 +36,8 @@ const CONFORMANCE: &[&str] = &[
 
 /// What the documents of this module can be written as.
 const OFFERED: &[Representation] = &[JSON, HTML];
+/// The calendar of moments.
+const GREGORIAN: &str = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian";
 /// Parameters of a document that people read too.
 pub(in super::super) const READABLE: &[Parameter] = &[F_READABLE, LANG];
 /// Parameters of a document that people read too and that was another in the past.
@@ -105,8 +107,9 @@ pub(in super::super) async fn list_collections(
     if *wanted == HTML {
         return Ok(html::collections_page(&View::new(&state, &asked, &query, lang), &catalog, OFFERED));
     }
-    let then = then(&query);
-    let collections: Vec<Value> = catalog.layers().map(|layer| describe(&state, layer, &then)).collect();
+    let (then, begun) = (then(&query), state.records_begin(&catalog).await?);
+    let collections = catalog.layers().map(|layer| describe(&state, layer, &then, begun.get(&layer.layer().id)));
+    let collections: Vec<Value> = collections.collect();
     let links = json!([
         { "rel": "self", "href": state.link(&format!("/collections{then}")), "type": "application/json" },
         { "rel": "alternate", "href": state.link(&with_format("/collections", "html", &then)), "type": "text/html" },
@@ -125,7 +128,8 @@ pub(in super::super) async fn read_collection(
     if *wanted == HTML {
         return Ok(html::collection_page(&View::new(&state, &asked, &query, lang), &collection, OFFERED));
     }
-    wanted.json(&describe(&state, &collection.state, &then(&query)))
+    let begun = state.records_begin(&collection.catalog).await?;
+    wanted.json(&describe(&state, &collection.state, &then(&query), begun.get(&collection.state.layer().id)))
 }
 
 /// A link to a representation, at the moment that `then` says.
@@ -133,7 +137,8 @@ fn with_format(path: &str, f: &str, then: &str) -> String {
     format!("{path}?f={f}{}", then.replacen('?', "&", 1))
 }
 
-fn describe(state: &AppState, layer_state: &LayerState, then: &str) -> Value {
+/// What there is to know about a layer. `begun` is the moment from which on its record tells of it.
+fn describe(state: &AppState, layer_state: &LayerState, then: &str, begun: Option<&i64>) -> Value {
     let layer = layer_state.layer();
     let path = path_of(layer.id.as_str());
     let link = |rel: &str, path: &str, kind: &str| json!({ "rel": rel, "href": state.link(path), "type": kind });
@@ -175,7 +180,12 @@ fn describe(state: &AppState, layer_state: &LayerState, then: &str) -> Value {
         // Outwards to 1e-7 degree (1 cm), which is what clients carry on: the box as they repeat it still holds everything.
         let (down, up) = (|v: f64| (v * 1e7).floor() / 1e7, |v: f64| (v * 1e7).ceil() / 1e7);
         let bbox = [down(extent.min.x), down(extent.min.y), up(extent.max.x), up(extent.max.y)];
-        described["extent"] = json!({ "spatial": { "bbox": [bbox], "crs": CRS84 } });
+        described["extent"]["spatial"] = json!({ "bbox": [bbox], "crs": CRS84 });
+    }
+    if let Some(begun) = begun {
+        // What `datetime` may be: the record's time, which goes on.
+        described["extent"]["temporal"] =
+            json!({ "interval": [[calendar::date_time_text(*begun), null]], "trs": GREGORIAN });
     }
     described
 }

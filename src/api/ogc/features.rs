@@ -66,7 +66,7 @@ const LIMIT: Parameter = Parameter {
     schema: r#"{"type":"integer","minimum":1,"maximum":10000,"default":1000}"#,
 };
 
-const SORTBY: Parameter = Parameter {
+pub(in super::super) const SORTBY: Parameter = Parameter {
     name: "sortby",
     about: "Properties to sort by, separated by commas, each with - before it for descending; features without a value \
             come last, equal ones by id. See sortables.",
@@ -162,7 +162,7 @@ async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Res
     if limit <= SMALL_PAGE && is_light { work() } else { state.heavy(work).await }
 }
 
-/// The features as a file: all that match, or the first by id up to the limit; never a page that looks like all.
+/// The features as a file: all that match, or the first up to the limit; never a page that looks like all.
 async fn as_file(
     state: &AppState,
     collection: Collection,
@@ -170,9 +170,9 @@ async fn as_file(
     asked: &Asked,
     wanted: &Representation,
 ) -> Result<Response, ApiError> {
-    for name in ["sortby", "properties", "next", "lang"] {
+    for name in ["next", "lang"] {
         if query.value(name).is_some() {
-            let detail = format!("parameter {name:?}: a file holds whole features by id; leave it out or say f=json");
+            let detail = format!("parameter {name:?}: a file has no pages and no language; leave it out or say f=json");
             return Err(ApiError::bad_parameter(name, "not-of-files", detail));
         }
     }

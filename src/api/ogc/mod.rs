@@ -9,3 +9,5 @@ pub(super) mod tile_sets;
 pub(super) mod tiles;
 mod token;
 mod writing;
+
+pub(super) use self::{features::SORTBY, writing::PROPERTIES};

@@ -9,6 +9,7 @@ use crate::{
     },
     engine::table::{Row, Table},
     ground::units::{Area, Basis},
+    planner::chosen_properties,
 };
 
 use super::super::{
@@ -36,7 +37,7 @@ impl FeatureWriter {
     /// # Errors
     /// 400 where it names one that the layer does not have.
     pub(super) fn new(layer: &Layer, query: &Query, crs: AnswerCrs) -> Result<Self, ApiError> {
-        let wanted = query.value("properties").map(|text| chosen(text, layer)).transpose()?;
+        let wanted = query.value("properties").map(|text| chosen_properties(text, layer)).transpose()?;
         let is_wanted = |name: &str| wanted.as_ref().is_none_or(|names| names.contains(&name));
         let fields = layer.schema.fields.iter().enumerate().filter(|(_, field)| is_wanted(&field.name));
         let columns = fields.map(|(column, field)| (column, Key::new(&field.name))).collect();
@@ -97,16 +98,4 @@ impl FeatureWriter {
             }
         }
     }
-}
-
-/// The names in a list of properties, each of which the layer must have.
-fn chosen<'t>(text: &'t str, layer: &Layer) -> Result<Vec<&'t str>, ApiError> {
-    let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let is_known = |name: &str| layer.schema.position(name).is_some() || layer.derived(name).is_some();
-    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
-        let known: Vec<&str> = layer.schema.fields.iter().map(|field| field.name.as_str()).collect();
-        let detail = format!("parameter \"properties\": the layer has no {unknown:?}; it has {}", known.join(", "));
-        return Err(ApiError::bad_parameter("properties", "bad-value", detail));
-    }
-    Ok(names)
 }

@@ -28,13 +28,21 @@ use super::{
 /// So many findings, or conflicts, of one edit are told.
 pub(super) const MOST_TOLD: usize = 1000;
 
+/// An edit with which nothing is wrong that it would be refused for.
+pub(in super::super) struct Judged {
+    /// The picture after it.
+    pub(in super::super) after: Catalog,
+    /// Which rules of layers it breaks, where it is not refused for that.
+    pub(in super::super) notices: Vec<Finding>,
+}
+
 /// The picture after an edit, where nothing is wrong with it.
 pub(in super::super) fn judge(
     before: &Catalog,
     edit: &Edit,
     seq: i64,
     standard: Standard,
-) -> Result<Catalog, PlannerError> {
+) -> Result<Judged, PlannerError> {
     let conflicts = conflicts_of(before, edit);
     if !conflicts.is_empty() {
         return Err(PlannerError::Conflicts(conflicts));
@@ -52,15 +60,18 @@ pub(in super::super) fn judge(
     wrong.into_iter().for_each(|finding| findings.add(finding));
     findings.done()?;
     let after = before.apply(&edit.changes, seq)?;
-    if let Some(judging) = Judging::new(before, &after, edit).filter(|_| standard == Standard::New) {
-        let broken = of_each(&edit.changes, |number, change, broken| {
+    let broken = Judging::new(before, &after, edit).map_or_else(Vec::new, |judging| {
+        of_each(&edit.changes, |number, change, broken| {
             let mut findings = Findings::default();
             judging.look_at(number, change, &mut findings);
             broken.append(&mut findings.0);
-        });
-        Findings(rules::once(broken)).done()?;
+        })
+    });
+    let broken = Findings(rules::once(broken));
+    match standard {
+        Standard::New => broken.done().map(|()| Judged { after, notices: Vec::new() }),
+        Standard::Restored => Ok(Judged { after, notices: broken.0 }),
     }
-    Ok(after)
 }
 
 /// So many changes are judged on one thread in one go.

@@ -8,6 +8,7 @@ mod divide;
 mod judge;
 mod rules;
 
+use judge::Judged;
 pub(super) use judge::judge;
 
 use std::{collections::HashMap, sync::Arc};
@@ -15,7 +16,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     catalog::Catalog,
     domain::{
-        edit::{Change, Edit},
+        edit::{Change, Edit, Finding},
         schema::LayerId,
     },
     store::{Receipt, StoreError, Workspace},
@@ -31,7 +32,8 @@ pub enum Standard {
     /// Everything: schema, geometry, the layer's rules.
     #[default]
     New,
-    /// What the workspace has held before and shall hold again: only what no layer can hold is refused.
+    /// What the workspace has held before and shall hold again: only what no layer can hold is refused. Rules of layers
+    /// that it breaks beside what came since are told.
     Restored,
 }
 
@@ -46,6 +48,8 @@ pub struct Done {
     pub before: Arc<Catalog>,
     /// The picture after it.
     pub after: Arc<Catalog>,
+    /// Which rules of layers it breaks: it was not held to them ([`Standard::Restored`]), and they are to be told.
+    pub notices: Vec<Finding>,
 }
 
 impl Planner {
@@ -74,8 +78,8 @@ impl Planner {
     pub fn preview(&self, mut edit: Edit, standard: Standard) -> Result<Done, PlannerError> {
         give_ids(&mut edit, &*self.writing()?)?;
         let before = self.read();
-        let after = Arc::new(judge(&before, &edit, before.seq() + 1, standard)?);
-        Ok(Done { seq: None, edit, before, after })
+        let Judged { after, notices } = judge(&before, &edit, before.seq() + 1, standard)?;
+        Ok(Done { seq: None, edit, before, after: Arc::new(after), notices })
     }
 
     fn store_edit(&self, mut edit: Edit, standard: Standard) -> Result<(Done, Receipt), PlannerError> {
@@ -94,11 +98,12 @@ impl Planner {
     ) -> Result<(Done, Receipt), PlannerError> {
         let before = self.read();
         // Applied before it is stored: an edit that does not fit must not reach the file.
-        let after = Arc::new(judge(&before, &edit, store.seq()? + 1, standard)?);
+        let Judged { after, notices } = judge(&before, &edit, store.seq()? + 1, standard)?;
+        let after = Arc::new(after);
         let receipt = commit(store, &edit, now_ms())?;
         self.show(&before, Arc::clone(&after), &edit.changes);
         self.announce(feed::titled(store.history(), receipt.seq, feed::summed(&before, &edit.changes)));
-        Ok((Done { seq: Some(receipt.seq), edit, before, after }, receipt))
+        Ok((Done { seq: Some(receipt.seq), edit, before, after, notices }, receipt))
     }
 }
 

@@ -25,9 +25,15 @@ use crate::{
         stats::{Definition, Group, Key, Statistics},
         table::Row,
     },
-    ground::units::{Area, AreaUnit, Basis, UnitError, json_number},
+    ground::{
+        units::{Area, AreaUnit, Basis, UnitError, json_number},
+        wkt::wkt_of,
+    },
     planner::{AskError, PlannerError, StatisticsQuestion, now_ms, statistics},
 };
+
+/// Decimals of longitude and latitude.
+const DECIMALS: u8 = 9;
 
 /// Two moments of a layer, compared.
 #[derive(Debug)]
@@ -222,7 +228,7 @@ impl Difference {
             }
             let Some((row, state)) = feature.after.or(feature.before) else { return };
             let changed = feature.changed();
-            write_feature_of(&mut out, feature.id, state.table().shape(row), 9, |properties| {
+            write_feature_of(&mut out, feature.id, state.table().shape(row), DECIMALS, |properties| {
                 for (place, field) in state.layer().schema.fields.iter().enumerate() {
                     properties.value(&Member::new(&field.name), state.table().value(row, place));
                 }
@@ -245,13 +251,25 @@ impl Difference {
         out
     }
 
-    /// The features that differ as a table: head and rows, a value before and after for each column, no geometry.
+    /// The features that differ as a table: head and rows, a value before and after for each column and, where it is
+    /// wanted, the geometry before and after as WKT.
     #[must_use]
-    pub fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
+    pub fn table(&self, with_geometry: bool) -> (Vec<String>, Vec<Vec<String>>) {
         let names = names_of(self.before().map(LayerState::layer), self.after().map(LayerState::layer));
         let mut head: Vec<String> =
             ["id", "change", "changed", "area_m2_before", "area_m2_after"].map(str::to_owned).to_vec();
         head.extend(names.iter().flat_map(|name| [format!("{name} before"), format!("{name} after")]));
+        let mut wkt = "WKT".to_owned();
+        while names.iter().any(|name| name.eq_ignore_ascii_case(&wkt)) {
+            wkt.push('_');
+        }
+        if with_geometry {
+            head.extend([format!("{wkt} before"), format!("{wkt} after")]);
+        }
+        let geometry = |place: Option<(Row, &LayerState)>| {
+            let shape = place.and_then(|(row, state)| state.table().shape(row));
+            shape.map_or_else(String::new, |shape| wkt_of(shape, DECIMALS))
+        };
         let mut rows = Vec::new();
         self.each(|feature| {
             let area =
@@ -267,6 +285,9 @@ impl Difference {
                 place.map_or_else(String::new, |place| plain(&value_of(place, name)))
             };
             row.extend(names.iter().flat_map(|name| [text(feature.before, name), text(feature.after, name)]));
+            if with_geometry {
+                row.extend([geometry(feature.before), geometry(feature.after)]);
+            }
             rows.push(row);
         });
         (head, rows)

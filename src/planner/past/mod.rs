@@ -18,6 +18,7 @@ use std::{
 
 use crate::{
     catalog::{Catalog, CatalogError, LayerState, Were, grid_of},
+    domain::schema::LayerId,
     engine::table::SegmentBuilder,
     store::{Era, Reader, StoredBefore},
 };
@@ -194,6 +195,28 @@ impl Planner {
         let Some(first) = reader.eras(layer)?.first().map(|era| era.from) else { return Ok(None) };
         self.moment(When::After(0), &self.read())?;
         Ok(self.timeline.lock().unwrap_or_else(PoisonError::into_inner).time_of(first))
+    }
+
+    /// From which moment on the record tells of each layer of a picture: its first import, or the first moment that was
+    /// not compacted away. Milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`PlannerError::Store`] where the record cannot be read.
+    pub fn records_begin(&self, catalog: &Catalog) -> Result<BTreeMap<LayerId, i64>, PlannerError> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = || catalog.layers().map(|state| &state.layer().id);
+        let unknown: Vec<&LayerId> = ids().filter(|id| !begun.contains_key(*id)).collect();
+        if !unknown.is_empty() {
+            self.moment(When::After(0), &self.read())?;
+            let reader = Reader::open(&self.path)?;
+            let kept_from = reader.history().kept_from()?;
+            for id in unknown {
+                let Some(first) = reader.eras(id.as_str())?.first().map(|era| era.from) else { continue };
+                let line = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+                begun.extend(line.time_of(first.max(kept_from)).map(|at| (id.clone(), at)));
+            }
+        }
+        Ok(ids().filter_map(|id| Some((id.clone(), *begun.get(id)?))).collect())
     }
 }
 

@@ -32,6 +32,14 @@ pub enum BadMoment {
     /// A part of it is neither a day nor a moment.
     #[error("{0}; or a day such as 2026-11-20, which ends at midnight UTC+8, or two of them and a slash between")]
     Calendar(#[from] CalendarError),
+    /// A part of it is a duration.
+    #[error(
+        "{given:?} says a duration, of which OGC API Features knows none: say both ends as moments or days, or .. for an open one"
+    )]
+    Duration {
+        /// The text.
+        given: String,
+    },
     /// Both ends are open.
     #[error("{given:?} is open at both ends: leave it out for the present, or say one end")]
     Endless {
@@ -53,6 +61,10 @@ impl When {
     /// # Errors
     /// [`BadMoment`] says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, BadMoment> {
+        // ISO 8601 has P1M/2026-11-20 as well; RFC 3339 knows the grammar and the standard leaves it out.
+        if text.split('/').any(|part| part.starts_with(['P', 'p'])) {
+            return Err(BadMoment::Duration { given: shown(text) });
+        }
         let Some((from, to)) = text.split_once('/') else { return Ok(Self::At(moment(text, End::Last)?)) };
         let end = |part: &str, end: End| match part {
             "" | ".." => Ok(None),
@@ -166,6 +178,10 @@ mod tests {
             ("10000-01-01T00:00:00Z", "not a moment"),
             ("2024-01-01/2024-01-02/2024-01-03", "not a moment"),
             ("昨天", "not a moment"),
+            ("P1M", "says a duration"),
+            ("2024-01-01/P1M", "says a duration"),
+            ("PT36H/2024-01-01T00:00:00Z", "says a duration"),
+            ("p1y/..", "says a duration"),
         ] {
             let error = When::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

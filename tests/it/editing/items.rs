@@ -135,6 +135,91 @@ fn sending_back_what_was_read_changes_no_bit_of_the_geometry() {
 }
 
 #[test]
+fn who_changes_an_attribute_moves_no_vertex_of_any_parcel_whatever_the_crs_is() {
+    use mutu::{domain::feature::Feature, planner::Standard};
+    let own = Own::new();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let coords = |id: i64| {
+        let catalog = own.planner.read();
+        let table = catalog.layer("parcels").unwrap().table();
+        let bits = |at: &geo::Coord| (at.x.to_bits(), at.y.to_bits());
+        table.shape(table.row_of(id).unwrap()).unwrap().coords().iter().map(bits).collect::<Vec<_>>()
+    };
+    for round in 0..12 {
+        let id = 1 + (random() % 900) as i64;
+        // Digits beyond those that any answer prints: 1e-10 degree and less.
+        let catalog = own.planner.read();
+        let table = catalog.layer("parcels").unwrap().table();
+        let (view, version) = {
+            let row = table.row_of(id).unwrap();
+            (table.feature(row), table.version(row))
+        };
+        let mut shape = view.shape.unwrap().to_shape();
+        let last = shape.view().coords().len() - 1;
+        let first_is_last = shape.view().coords()[0] == shape.view().coords()[last];
+        for at in shape.coords_mut() {
+            at.x += (random() % 1000) as f64 * 4e-13;
+            at.y += (random() % 1000) as f64 * 4e-13;
+        }
+        if first_is_last && shape.view().part_count() == 1 && shape.view().rings().count() == 1 {
+            let closing = shape.view().coords()[0];
+            shape.coords_mut()[last] = closing;
+        } else {
+            continue;
+        }
+        let values = view.values.iter().map(|value| value.to_value()).collect();
+        let change = mutu::domain::edit::Change::Put {
+            layer: "parcels".parse().unwrap(),
+            feature: Feature { id, shape: Some(shape), values },
+            expects: Some(version),
+        };
+        let edit = mutu::domain::edit::Edit { changes: vec![change], ..Default::default() };
+        own.planner.carry_out(edit, Standard::New).unwrap();
+        let before = coords(id);
+        let item = format!("/collections/parcels/items/{id}");
+        for crs in ["OGC/1.3/CRS84", "EPSG/0/4490", "EPSG/0/4547", "EPSG/0/4526", "EPSG/0/3857"] {
+            let crs = format!("http://www.opengis.net/def/crs/{crs}");
+            let read = own.get(&format!("{item}?crs={crs}"));
+            let mut feature = read.json();
+            feature["properties"]["note"] = json!(format!("第 {round} 次"));
+            let headers = [GEOJSON, ("if-match", read.header("etag")), ("content-crs", &format!("<{crs}>"))];
+            let written = own.send("PUT", &item, &headers, &feature.to_string());
+            assert_eq!(written.status, 200, "{crs}: {}", written.text());
+            assert_eq!(coords(id), before, "PUT {item} in {crs}");
+            let version: i64 = written.header("etag").trim_matches('"').split('-').next().unwrap().parse().unwrap();
+            let put = json!({ "changes": [{ "put": { "layer": "parcels", "feature": feature, "version": version } }] });
+            let json_type = ("content-type", "application/json");
+            let written =
+                own.send("POST", "/changes", &[json_type, ("content-crs", &format!("<{crs}>"))], &put.to_string());
+            assert_eq!(written.status, 201, "{crs}: {}", written.text());
+            assert_eq!(coords(id), before, "POST /changes {item} in {crs}");
+            let patch = json!({ "geometry": feature["geometry"] });
+            let headers = [PATCH, ("if-match", "*"), ("content-crs", &format!("<{crs}>"))];
+            let written = own.send("PATCH", &item, &headers, &patch.to_string());
+            assert_eq!(written.status, 200, "{crs}: {}", written.text());
+            assert_eq!(coords(id), before, "PATCH {item} in {crs}");
+        }
+        // A vertex that is moved is moved, by as little as is printed, and the others stay.
+        let mut moved = own.get(&item).json();
+        let at = |moved: &Value| moved["geometry"]["coordinates"][0][1][0].as_f64().unwrap();
+        moved["geometry"]["coordinates"][0][1][0] = json!(at(&moved) + 2e-9);
+        if moved["geometry"]["type"] == "Polygon" {
+            let written = own.send("PUT", &item, &[GEOJSON, ("if-match", "*")], &moved.to_string());
+            assert_eq!(written.status, 200, "{}", written.text());
+            let after = coords(id);
+            let differing: Vec<usize> = (0..after.len()).filter(|place| after[*place] != before[*place]).collect();
+            assert_eq!(differing, [1], "{item}");
+        }
+    }
+}
+
+#[test]
 fn coordinates_come_in_the_crs_that_content_crs_names_in_its_declared_order() {
     let own = Own::new();
     // cs2cs EPSG:4490 EPSG:4547: 22.6 N 112.95 E is 2500436.8 N 392068.8 E or so; the test asks it for the digits.

@@ -333,3 +333,16 @@ fn many_small_cuts_are_judged_by_what_they_amount_to() {
     // 1 m² on 5 cells of 51 m are 3.9 mm: some 35 strips of 0.11 mm.
     assert!((30..=40).contains(&accepted), "{accepted}");
 }
+
+#[test]
+fn taking_back_an_edit_tells_which_rules_it_breaks_beside_what_came_since() {
+    let (planner, _folder) = planner();
+    let done = planner.carry_out(edit_of(&planner, "plots", &[(8, Some((1, 17, 1, 3)))]), Standard::New).unwrap();
+    assert_eq!(done.notices, []);
+    assert_eq!(told(&planner, edit_of(&planner, "plots", &[(-1, Some((2, 17, 2, 2)))])), []);
+    let undoing = planner.undoing(done.seq.unwrap(), "甲", "").unwrap();
+    let undone = planner.carry_out(undoing, Standard::Restored).unwrap();
+    let faults: Vec<_> = undone.notices.iter().map(|notice| (notice.fault.as_str(), notice.id)).collect();
+    assert_eq!(faults, [("overlaps", Some(8))]);
+    assert!(undone.notices[0].message.contains("with feature 10 of the layer"), "{:?}", undone.notices);
+}

@@ -74,3 +74,43 @@ fn what_makes_no_sense_ends_with_the_code_for_usage_and_leaves_no_file() {
     assert_eq!(code, 0, "{said}");
     assert!(!std::fs::read(out).unwrap().starts_with(b"\xEF\xBB\xBF"));
 }
+
+#[test]
+fn the_command_line_takes_filters_orders_and_columns_as_the_api_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a.csv");
+    // A box of the grid, northing first as the grid declares it.
+    let corners = "[[2490000,380000],[2490000,400000],[2510000,400000],[2510000,380000],[2490000,380000]]";
+    let filter = format!(
+        r#"{{"op":"s_intersects","args":[{{"property":"geometry"}},{{"type":"Polygon","coordinates":[{corners}]}}]}}"#
+    );
+    let arguments = [
+        "--layer",
+        "parcels",
+        "--filter",
+        &filter,
+        "--filter-lang",
+        "cql2-json",
+        "--filter-crs",
+        "EPSG:4547",
+        "--sort-by",
+        "-area_mu,town",
+        "--properties",
+        "town,area_mu",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, said) = run(&arguments);
+    assert_eq!(code, 0, "{said}");
+    let encoded = percent_encoding::utf8_percent_encode(&filter, percent_encoding::NON_ALPHANUMERIC);
+    let query = format!(
+        "f=csv&excel=true&sortby=-area_mu,town&properties=town,area_mu&filter-lang=cql2-json&filter-crs=EPSG:4547&filter={encoded}"
+    );
+    let answer = get(demo(), &format!("/collections/parcels/export?{query}"));
+    let matched: usize = answer.header("ogc-numbermatched").parse().unwrap();
+    let all: usize = get(demo(), "/collections/parcels").json()["itemCount"].as_u64().unwrap() as usize;
+    assert!(matched > 0 && matched < all, "{matched} of {all}");
+    assert!(std::fs::read(&out).unwrap() == answer.body);
+    let (code, said) = run(&["--layer", "parcels", "--filter-lang", "cql2-json", "--out", "b.csv"]);
+    assert_eq!(code, 2, "{said}");
+}

@@ -1,6 +1,7 @@
 //! Exports over HTTP and on the command line: what other programs read from them, and what clients that hang up,
 //! dawdle or come in crowds do to the server.
 
+mod columns;
 mod command;
 mod files;
 mod memory;

@@ -176,13 +176,13 @@ fn a_span_holds_what_was_there_at_some_moment_of_it_as_it_last_was_in_it() {
 #[test]
 fn a_gis_that_means_a_column_of_dates_is_refused_and_everyone_else_answered() {
     let place = Place::demo();
-    let then = place.moment();
-    let path = format!("/collections/parcels/items?limit=1&datetime={then}");
+    // As the driver writes it: whole seconds of UTC.
+    let path = "/collections/parcels/items?limit=1&datetime=..%2F2099-01-01T00:00:00Z";
     let gdal = [("user-agent", "GDAL/3.10.0"), ("accept", "application/geo+json, application/json")];
     let without_name = [("accept", "application/geo+json, application/json")];
     let qgis = [("user-agent", "Mozilla/5.0 QGIS/34004/Debian GNU/Linux")];
     for headers in [&gdal[..], &without_name, &qgis] {
-        let refused = send_to(&place.app, Method::GET, &path, headers);
+        let refused = send_to(&place.app, Method::GET, path, headers);
         assert_eq!(
             (refused.status, refused.json()["code"].as_str()),
             (StatusCode::BAD_REQUEST, Some("ambiguous-time"))
@@ -193,7 +193,41 @@ fn a_gis_that_means_a_column_of_dates_is_refused_and_everyone_else_answered() {
         let now = send_to(&place.app, Method::GET, "/collections/parcels/items?limit=1", headers);
         assert_eq!(now.status, StatusCode::OK);
     }
-    let person = send_to(&place.app, Method::GET, &path, &[("user-agent", "curl/8.5.0"), ("accept", "*/*")]);
+    // Who sends the same header and is not GDAL is answered: it writes moments otherwise, or has no limit.
+    for other in
+        ["limit=1&datetime=2099-01-01", "datetime=2099-01-01T00:00:00Z", "limit=1&datetime=2099-01-01T08:00:00%2B08:00"]
+    {
+        let answer = send_to(&place.app, Method::GET, &format!("/collections/parcels/items?{other}"), &without_name);
+        assert_eq!(answer.status, StatusCode::OK, "{other}");
+        assert_eq!(send_to(&place.app, Method::GET, &format!("/collections/parcels/items?{other}"), &gdal).status, 400);
+    }
+    let person = send_to(&place.app, Method::GET, path, &[("user-agent", "curl/8.5.0"), ("accept", "*/*")]);
     assert_eq!(person.status, StatusCode::OK);
     assert!(person.header("vary").contains("user-agent"), "{}", person.header("vary"));
+}
+
+#[test]
+fn a_collection_says_from_when_on_its_record_can_be_asked() {
+    let place = Place::demo();
+    let listed = place.json("/collections");
+    let one = place.json("/collections/parcels");
+    let of_list = listed["collections"].as_array().unwrap().iter().find(|layer| layer["id"] == "parcels").unwrap();
+    assert_eq!(of_list["extent"], one["extent"]);
+    let temporal = &one["extent"]["temporal"];
+    assert_eq!(temporal["trs"], "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian");
+    assert!(temporal["interval"][0][1].is_null(), "{temporal}");
+    let begins = temporal["interval"][0][0].as_str().unwrap();
+    let at = |moment: &str| place.get(&format!("/collections/parcels/items?limit=1&datetime={moment}")).status;
+    assert_eq!(at(begins), StatusCode::OK);
+    let mutu::planner::When::At(first) = mutu::planner::When::parse(begins).unwrap() else { panic!("{begins}") };
+    let before = mutu::domain::calendar::date_time_text(first - 1);
+    assert_eq!(at(&before), StatusCode::NOT_FOUND, "{before}");
+    // An edit moves nothing of it; what is compacted away is not promised any more.
+    let (_, version) = feature(&place.planner.read(), "parcels", 9);
+    let seq = place.commit(vec![Change::Delete { layer: layer("parcels"), id: 9, expects: version }]);
+    assert_eq!(place.json("/collections/parcels")["extent"]["temporal"], *temporal);
+    place.planner.compact(mutu::planner::Since::Seq(seq), "王工").unwrap();
+    let later = place.json("/collections/parcels")["extent"]["temporal"]["interval"][0][0].as_str().unwrap().to_owned();
+    assert!(later.as_str() > begins, "{later} {begins}");
+    assert_eq!(at(&later), StatusCode::OK);
 }

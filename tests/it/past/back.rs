@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Method;
 use mutu::{
     catalog::Catalog,
     domain::{
@@ -314,6 +315,28 @@ fn a_difference_over_http_is_a_report_a_table_and_features() {
     assert_eq!(features["features"][0]["properties"]["mutu_changed"], "status");
     let table = place.get(&format!("/collections/parcels/difference?from={from}&f=csv"));
     assert_eq!(table.text().lines().count(), 4, "{}", table.text());
+    // Geometries as they stood, where they stood: the changed one twice, the removed one before, the added one after.
+    let mut reader = csv::Reader::from_reader(&table.body[..]);
+    let head = reader.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|held| held == name).unwrap();
+    let wkt = |row: &csv::StringRecord| [column("WKT before"), column("WKT after")].map(|at| row[at].to_owned());
+    let rows: Vec<_> = reader.records().map(|row| wkt(&row.unwrap())).collect();
+    let outline = |feature: &serde_json::Value| {
+        let ring = feature["geometry"]["coordinates"][0].as_array().unwrap();
+        let places: Vec<String> = ring.iter().map(|at| format!("{} {}", at[0], at[1])).collect();
+        format!("POLYGON(({}))", places.join(","))
+    };
+    let wanted: Vec<String> = features["features"].as_array().unwrap().iter().map(outline).collect();
+    let plain = |wkt: &String| wkt.replace("MULTIPOLYGON(((", "POLYGON((").replace(")))", "))");
+    assert_eq!(rows[0].each_ref().map(plain), [wanted[0].clone(), wanted[0].clone()]);
+    assert_eq!(rows[1].each_ref().map(plain), [wanted[1].clone(), String::new()]);
+    assert_eq!(rows[2].each_ref().map(plain), [String::new(), wanted[2].clone()]);
+    let bare = place.get(&format!("/collections/parcels/difference?from={from}&f=csv&geometry=false"));
+    assert!(bare.status == 200 && !bare.text().contains("WKT") && !bare.text().contains("POLYGON"), "{}", bare.text());
+    for query in ["f=csv&geometry=yes", "f=json&geometry=true"] {
+        let refused = place.get(&format!("/collections/parcels/difference?from={from}&{query}"));
+        assert_eq!((refused.status.as_u16(), &refused.json()["parameter"]), (400, &"geometry".into()), "{query}");
+    }
     for (query, code) in
         [("", 400), ("from=gestern", 400), ("from=2026-01-01/..", 400), ("from=99999", 404), ("from=1&nonsense=1", 400)]
     {
@@ -382,5 +405,34 @@ fn an_edit_is_undone_and_a_feature_restored_over_http() {
     ] {
         let (status, told) = post(&place, path, body);
         assert_eq!(status, code, "{path} {body}: {told}");
+    }
+}
+
+#[test]
+fn the_way_back_answers_as_every_other_edit_does() {
+    let own = crate::http::Own::new();
+    let json = ("content-type", "application/json");
+    let (_, version) = feature(&own.planner.read(), "parcels", 9);
+    let edit = serde_json::json!({ "note": "", "changes": [{ "delete": { "layer": "parcels", "id": 9, "version": version } }] });
+    let edited = own.send("POST", "/changes", &[json], &edit.to_string());
+    let seq = edited.json()["seq"].as_i64().unwrap();
+    let members = |answer: &crate::http::Answer| answer.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let undo = format!("/changes/{seq}/undo");
+    for (path, status) in [(format!("{undo}?dry-run=true"), 200), (undo, 201)] {
+        let answer = own.send("POST", &path, &[json], "{}");
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (status, "no-store"), "{}", answer.text());
+        assert_eq!(members(&answer), members(&edited));
+        let told = if status == 201 { (seq + 1).to_string() } else { seq.to_string() };
+        assert_eq!(answer.header("mutu-as-of"), told, "{path}");
+    }
+    // Nothing to do is said in the same words.
+    let restore = own.send("POST", "/collections/parcels/restore", &[json], &format!(r#"{{"seq":{}}}"#, seq + 1));
+    assert_eq!((restore.status.as_u16(), restore.header("cache-control")), (200, "no-store"), "{}", restore.text());
+    assert_eq!(members(&restore), members(&edited));
+    // What cannot be written is not undone either.
+    for path in ["/changes/1/undo", "/collections/parcels/restore"] {
+        let answer = crate::http::send_body(&crate::http::demo(), Method::POST, path, &[json], r#"{"seq":1}"#);
+        assert_eq!(answer.status.as_u16(), 405, "{path}: {}", answer.text());
+        assert!(answer.headers.contains_key("allow"), "{path}");
     }
 }

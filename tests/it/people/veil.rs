@@ -67,6 +67,35 @@ fn a_rule_of_a_layer_names_nothing_that_one_may_not_see() {
 }
 
 #[test]
+fn who_takes_land_away_learns_nothing_of_features_that_they_may_not_see() {
+    let office = Office::of_demo();
+    let narrow = office.token(Role::Editor, r#"{"read":["county","towns"],"rows":{"towns":"name = '址山镇'"}}"#);
+    let whole = office.token(Role::Manager, "{}");
+    let county = office.get("/collections/county/items/1", &whole);
+    let gone = json!({ "note": "", "changes": [{ "delete": { "layer": "county", "id": 1, "version": county.header("etag")
+        .trim_matches('"').split('-').next().unwrap().parse::<i64>().unwrap() } }] });
+    let (mine, theirs) =
+        (post(&office, &narrow, "/changes?dry-run=true", &gone), post(&office, &whole, "/changes?dry-run=true", &gone));
+    assert_eq!((mine.status.as_u16(), theirs.status.as_u16()), (422, 422), "{}", mine.text());
+    let faults = |answer: &Answer| -> Vec<(Value, Value)> {
+        let findings = answer.json()["findings"].as_array().unwrap().clone();
+        findings.iter().map(|finding| (finding["fault"].clone(), finding["id"].clone())).collect()
+    };
+    let towns = office.get("/collections/towns/items?limit=100", &whole).json()["features"].as_array().unwrap().clone();
+    assert_eq!(faults(&theirs), vec![(json!("left-outside"), json!(1)); towns.len()]);
+    // The town that is seen, by its number; the others as one, with neither number nor place.
+    assert_eq!(faults(&mine), vec![(json!("left-outside"), json!(1)); 2], "{}", mine.text());
+    for town in &towns {
+        let is_seen = town["properties"]["name"] == "址山镇";
+        let named = format!("feature {} of layer towns", town["id"]);
+        assert_eq!(mine.text().contains(&named), is_seen, "{named}: {}", mine.text());
+    }
+    let places: Vec<Value> =
+        mine.json()["findings"].as_array().unwrap().iter().map(|one| one["place"].clone()).collect();
+    assert_eq!(places.iter().filter(|place| !place.is_null()).count(), 1, "{places:?}");
+}
+
+#[test]
 fn the_way_back_tells_nothing_of_edits_and_features_that_one_may_not_see() {
     let office = Office::of_wells();
     let narrow = office.token(Role::Editor, r#"{"rows":{"wells":"town = 'a'"}}"#);
