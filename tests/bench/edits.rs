@@ -1,5 +1,6 @@
-//! Edits of a workspace of many parcels, as one process does them: how long until they are durable, what they cost in
-//! memory, how soon questions see them and listeners hear of them. Changes the workspace it is given.
+//! Edits of single parcels in a workspace of many, as one process does them: how long until they are durable, what they
+//! cost in memory, how soon questions see them and listeners hear of them, and what reading costs after many of them.
+//! Changes the workspace it is given.
 
 use std::{
     io::{Read as _, Write as _},
@@ -18,20 +19,18 @@ use mutu::{
         feature::Feature,
         schema::LayerId,
     },
-    planner::{Planner, Standard, StatisticsQuestion, statistics},
+    planner::{Planner, StatisticsQuestion, statistics},
 };
 use serde_json::{Value, json};
 
-use super::{Outcome, resident_mb};
+use super::{Outcome, World, resident_mb, tile_of};
 
-/// Single edits that are timed.
-const SINGLE: usize = 1000;
-/// Features of the large edit.
-const MANY: usize = 100_000;
+/// Edits before which nothing is timed: what the first ones open later ones find open.
+const FIRST: usize = 20;
 const LISTENERS: usize = 500;
 
-/// All figures of edits.
-pub fn measure(workspace: &Path) -> Outcome<Value> {
+/// All figures of `count` edits, one after the other.
+pub fn measure(workspace: &Path, count: usize) -> Outcome<Value> {
     let planner = Arc::new(Planner::open(workspace)?);
     planner.load(&mut |_| ())?;
     planner.warm_up();
@@ -40,11 +39,13 @@ pub fn measure(workspace: &Path) -> Outcome<Value> {
     let _warm = ask(&planner.read())?;
     let ids: Vec<i64> = planner.read().layer("parcels").ok_or("no parcels")?.table().segments()[0].ids().to_vec();
     let pick = |number: usize| ids[number * 7919 % ids.len()];
-    // The first edit opens what later ones find open.
-    let _ = commit(&planner, &[pick(SINGLE + 1)])?;
+    let reads_before = reads(&planner.read())?;
+    for number in 0..FIRST {
+        commit(&planner, &[pick(count + number)])?;
+    }
     let before_mb = resident_mb()?;
-    let (mut commits, mut seen) = (Vec::new(), Vec::new());
-    for number in 0..SINGLE {
+    let (mut commits, mut seen, start) = (Vec::new(), Vec::new(), Instant::now());
+    for number in 0..count {
         let start = Instant::now();
         commit(&planner, &[pick(number)])?;
         commits.push(start.elapsed());
@@ -54,51 +55,57 @@ pub fn measure(workspace: &Path) -> Outcome<Value> {
             seen.push(start.elapsed());
         }
     }
+    let took = start.elapsed();
     let after_mb = resident_mb()?;
-    let applied = {
-        let catalog = planner.read();
-        let changes = changes_of(&catalog, &ids[..MANY.min(ids.len())])?;
-        let start = Instant::now();
-        let next = catalog.apply(&changes, catalog.seq() + 1)?;
-        let took = start.elapsed();
-        drop(next);
-        took
-    };
-    let large = changes_of(&planner.read(), &ids[..MANY.min(ids.len())])?;
-    let edit = edit_of(large);
-    // Everything but the storing.
-    let start = Instant::now();
-    planner.preview(edit.clone(), Standard::New)?;
-    let judged = start.elapsed();
-    let start = Instant::now();
-    planner.commit(&edit)?;
-    let many = start.elapsed();
-    let start = Instant::now();
-    let _ = ask(&planner.read())?;
-    let statistics_after_many = start.elapsed();
-    let start = Instant::now();
-    planner.settle();
-    let settled = start.elapsed();
+    let state = Arc::clone(planner.read().layer("parcels").ok_or("no parcels")?);
+    let segments = state.table().segments().len();
+    drop(state);
+    let reads_after = reads(&planner.read())?;
     let heard = feed(&planner, pick(3))?;
     let ms = |took: std::time::Duration| took.as_secs_f64() * 1000.0;
     commits.sort_unstable();
     seen.sort_unstable();
     Ok(json!({
-        "commit_p50_ms": ms(commits[SINGLE / 2]),
-        "commit_p99_ms": ms(commits[SINGLE * 99 / 100]),
+        "count": count,
+        "seconds": took.as_secs_f64(),
+        "commit_p50_ms": ms(commits[count / 2]),
+        "commit_p99_ms": ms(commits[count * 99 / 100]),
+        "commit_max_ms": ms(commits[count - 1]),
         "statistics_after_edit_p50_ms": ms(seen[seen.len() / 2]),
         "statistics_after_edit_max_ms": ms(seen[seen.len() - 1]),
-        "kb_per_edit": (after_mb - before_mb) * 1024.0 / SINGLE as f64,
+        "kb_per_edit": (after_mb - before_mb) * 1024.0 / count as f64,
         "rss_mb": [before_mb, after_mb, resident_mb()?],
-        "many": MANY.min(ids.len()),
-        "many_applied_s": applied.as_secs_f64(),
-        "many_judged_s": judged.as_secs_f64(),
-        "many_committed_s": many.as_secs_f64(),
-        "statistics_after_many_s": statistics_after_many.as_secs_f64(),
-        "settled_s": settled.as_secs_f64(),
+        "segments": segments,
+        "reads_before": reads_before,
+        "reads_after": reads_after,
         "listeners": LISTENERS,
         "heard_ms": ms(heard),
     }))
+}
+
+/// Milliseconds of reads, each the middle of nine: a box of some 550 parcels (the mean of 2,000), statistics, a tile.
+fn reads(catalog: &Catalog) -> Outcome<Value> {
+    let parcels = catalog.layer("parcels").ok_or("no parcels")?;
+    let table = parcels.table();
+    let step = (table.len() / 2000).max(1);
+    let corners = table.rows().step_by(step).filter_map(|row| Some(table.shape(row)?.bounds()?.min));
+    let points: Vec<_> = corners.collect();
+    let tile = tile_of(parcels, 14, None)?;
+    let world = World { catalog, parcels, points: &points, tile: Some(tile) };
+    let middle = |task: &str| -> Outcome<f64> {
+        let mut took = Vec::new();
+        // The first answers measure what all later ones find.
+        for turn in 0..10 {
+            let start = Instant::now();
+            world.run(task)?;
+            if turn > 0 {
+                took.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+        took.sort_by(f64::total_cmp);
+        Ok(took[took.len() / 2])
+    };
+    Ok(json!({ "box": middle("boxes")? / 2000.0, "statistics": middle("stats")?, "tile": middle("tile")? }))
 }
 
 /// Parcels with their rings moved by a hair, in the versions that they are in.

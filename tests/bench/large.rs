@@ -1,8 +1,8 @@
 //! Edits of 100,000 features at once, of each kind, on a workspace of many parcels: how long until they are durable and
 //! shown, what of that is judging, and what memory they take meanwhile. Changes the workspace it is given.
 //!
-//! The features lie all over the layer, in the file as on the map, but for those of the row that says otherwise: nothing
-//! that is near to each other there spares work.
+//! The features lie all over the layer, in the file as on the map, but for those of the row that says otherwise: none
+//! spares work by being near to another.
 
 use std::{fs, path::Path, time::Instant};
 

@@ -6,8 +6,8 @@
 //! A task followed by ` x20` is done twenty times, for its mean. POINTS holds pairs of 64-bit floats, longitude and
 //! latitude. The workspace is loaded, with indexes, before the first task; CPU seconds are those of all threads.
 //!
-//! `library edits WORKSPACE.gpkg` edits a workspace instead and tells what that cost, see `edits.rs`; so does `library large
-//! WORKSPACE.gpkg [KIND]` with many features at once, see `large.rs`.
+//! `library edits WORKSPACE.gpkg [COUNT]` edits a workspace instead and tells what that cost, see `edits.rs`; so does
+//! `library large WORKSPACE.gpkg [KIND]` with many features at once, see `large.rs`.
 //!
 //! Tasks: `areas`, `locate`, `locate-one-by-one`, `nearest`, `nearest-one-by-one`, `boxes` (2,000 of some 550 features),
 //! `filter CQL2`, `overlaps`, `stats`, `prepare-zones`, `overlay`, `overlay-planar`, and `tile ZOOM [FEATURES]`: the
@@ -51,10 +51,10 @@ fn main() -> Outcome<()> {
         && ["edits", "large"].contains(&task.as_str())
     {
         let workspace = Path::new(workspace);
-        let told = if task == "edits" {
-            edits::measure(workspace)?
-        } else {
-            large::measure(workspace, only.first().map(String::as_str))?
+        let told = match only {
+            [count] if task == "edits" => edits::measure(workspace, count.parse()?)?,
+            [] if task == "edits" => edits::measure(workspace, 10_000)?,
+            _ => large::measure(workspace, only.first().map(String::as_str))?,
         };
         writeln!(io::stdout(), "{told}")?;
         return Ok(());
