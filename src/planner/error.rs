@@ -109,6 +109,17 @@ pub enum PlannerError {
         /// The first.
         first: String,
     },
+    /// What was imported is stored, and could not be read to be shown.
+    #[error(
+        "the import is stored as number {seq}, but the workspace could not be read to show it: {source}; it is seen once \
+         the program has been started again: do not import it a second time"
+    )]
+    NotShown {
+        /// The number of the import.
+        seq: i64,
+        /// Why it cannot be read.
+        source: Box<PlannerError>,
+    },
     /// Every row was refused.
     #[error("{}: every row was refused; nothing was imported", .0.file)]
     AllRefused(Box<ImportReport>),
@@ -120,6 +131,7 @@ impl PlannerError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Store(error) => class_of_store(error),
+            Self::NotShown { source, .. } => source.class(),
             Self::Format(FormatError::Request(_) | FormatError::Misplaced(_) | FormatError::Unencodable(_))
             | Self::LayerId(_)
             | Self::UnknownFormat(_)
@@ -174,7 +186,7 @@ fn class_of_store(error: &StoreError) -> ErrorClass {
         | StoreError::DuplicateId { .. } => ErrorClass::Conflict,
         StoreError::UnknownLayer { .. } | StoreError::NotKept { .. } => ErrorClass::NotFound,
         StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorClass::NotFound,
-        StoreError::Io { .. } | StoreError::DiskFull => ErrorClass::Io,
+        StoreError::Io { .. } | StoreError::DiskFull | StoreError::Uncertain { .. } => ErrorClass::Io,
         StoreError::NotAWorkspace { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Corrupt { .. }

@@ -193,7 +193,7 @@ impl Planner {
     /// Takes a file into a layer, all of it or nothing.
     ///
     /// # Errors
-    /// [`PlannerError`]; nothing is stored then.
+    /// [`PlannerError`]; nothing is stored then, but for [`PlannerError::NotShown`] and [`StoreError::Uncertain`].
     pub fn import(
         &self,
         request: &ImportRequest,
@@ -202,8 +202,9 @@ impl Planner {
         let mut store = self.writing()?;
         let report = import::import(&mut store, request, now_ms(), progress)?;
         if self.loaded.load(Ordering::Acquire) {
-            self.show_file(progress)?;
-            self.announce(feed::of_import(store.history(), store.seq()?));
+            let seq = store.seq()?;
+            self.show_file(progress).map_err(|source| PlannerError::NotShown { seq, source: Box::new(source) })?;
+            self.announce(feed::of_import(store.history(), seq));
         }
         Ok(report)
     }

@@ -103,7 +103,10 @@ impl Workspace {
             let _ = self.conn.pragma_update(None, "cache_size", CACHE_OTHERWISE);
             let _ = self.conn.release_memory();
         }
-        self.sidecar.clear();
+        // The next opening tells what became of it.
+        if !matches!(written, Err(StoreError::Uncertain { .. })) {
+            self.sidecar.clear();
+        }
         Ok(Receipt { seq, hash: written? })
     }
 

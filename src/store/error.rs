@@ -6,7 +6,8 @@ use rusqlite::{ErrorCode, ffi::SQLITE_IOERR_SHMSIZE};
 
 use crate::{domain::schema::LayerId, gpkg::GpkgError};
 
-/// Why the workspace could not be opened, read or changed. Whatever it is, nothing was changed.
+/// Why the workspace could not be opened, read or changed. Whatever it is, but [`StoreError::Uncertain`], nothing was
+/// changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the workspace open for writing.
@@ -56,6 +57,17 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk of the workspace is full: make room and try again; nothing was changed")]
     DiskFull,
+    /// The disk failed when a change was to be made durable, and again when it was to be taken back: the change is not
+    /// there for this process, nor for those that read beside it, but may be there once the workspace is opened anew.
+    #[error(
+        "the disk failed while the change was made durable, and again while it was taken back ({what}): it is not shown \
+         now, but may be there once the workspace has been opened again; see to the disk, open it again, and look into \
+         the record (mutu history list) before repeating the change"
+    )]
+    Uncertain {
+        /// What the disk said first.
+        what: String,
+    },
     /// The operating system or the database engine refused.
     #[error("{what}: {source}")]
     Io {

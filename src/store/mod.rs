@@ -12,7 +12,8 @@
 //!
 //! Question: why a write-ahead log and not a rollback journal? After a kill, a program with read-only access
 //! can open the file as it stands; a rollback journal would have to be played back first, which needs write
-//! access. The log is emptied into the file and removed when the workspace is closed.
+//! access (as it does for the instant in which opening and closing change from the one to the other: a program that may
+//! write has to open it once then). The log is emptied into the file and removed when the workspace is closed.
 
 mod chain;
 mod check;

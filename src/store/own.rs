@@ -15,10 +15,40 @@ pub(super) fn begin(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a transaction of ours durable.
+/// Makes a transaction of ours durable. An error says that it has left nothing, also after a loss of power, or is
+/// [`StoreError::Uncertain`].
 pub(super) fn commit(conn: &Connection) -> Result<(), StoreError> {
+    unmark(conn)?;
+    conn.execute_batch("COMMIT").map_err(|error| take_back(conn, error.into()))
+}
+
+fn unmark(conn: &Connection) -> Result<(), StoreError> {
     conn.prepare_cached("DELETE FROM mutu_workspace WHERE key = ?1")?.execute([WRITING])?;
-    Ok(conn.execute_batch("COMMIT")?)
+    Ok(())
+}
+
+/// A disk that cannot say that it holds a transaction may hold it all the same, whole in the log, where the next opening
+/// would find it. A transaction that does nothing, written in its place, takes it away for certain.
+fn take_back(conn: &Connection, error: StoreError) -> StoreError {
+    // A full disk has no room for the last page of the transaction, without which it is none.
+    if !matches!(error, StoreError::Io { .. }) {
+        return error;
+    }
+    if !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    let nothing = || {
+        begin(conn)?;
+        unmark(conn)?;
+        Ok::<_, StoreError>(conn.execute_batch("COMMIT")?)
+    };
+    if nothing().is_ok() {
+        return error;
+    }
+    if !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    StoreError::Uncertain { what: error.to_string() }
 }
 
 /// Does something in a transaction of ours, all of it or nothing.

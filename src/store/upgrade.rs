@@ -60,6 +60,8 @@ pub(super) fn upgrade(conn: &Connection, upgrade: Upgrade) -> Result<Upgrade, St
     let done = own::transaction(conn, |conn| take_over(conn, upgrade.from));
     match done {
         Ok(()) => Ok(upgrade),
+        // It may be upgraded all the same: the copy stays.
+        Err(error @ StoreError::Uncertain { .. }) => Err(error),
         Err(error) => {
             // The workspace is as it was, so the copy says nothing.
             let _ = std::fs::remove_file(&upgrade.copy);

@@ -75,7 +75,7 @@ impl Workspace {
         if path.exists() {
             return Err(StoreError::Exists { path: name() });
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let file = connection::temporary_beside(path).map_err(|error| StoreError::io(name(), error))?;
         sidecar::keep_from_others(&file).map_err(|error| StoreError::io(name(), error))?;
         let conn = connection::open_new(&file)?;
@@ -112,6 +112,12 @@ impl Workspace {
         let mut workspace =
             Self { conn, layers, sidecar, path: path.to_owned(), recovered: None, upgraded, sound_at: None };
         workspace.arm()?;
+        // The log has its name now. The engine makes that durable with its first write, but asks no more whether it is.
+        match sync_folder(folder_of(path)) {
+            // Where folders may not be looked into, what the engine does must do.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
         workspace.recovered = leftover.map(|left| workspace.recovery(&left)).transpose()?;
         Ok(workspace)
     }
@@ -330,6 +336,10 @@ fn identify(path: &Path, error: rusqlite::Error) -> StoreError {
 
 fn stranger(path: &Path, why: &str) -> StoreError {
     StoreError::NotAWorkspace { path: path.display().to_string(), why: why.to_owned() }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a new name in a folder durable, where the operating system lets folders be synced.

@@ -11,7 +11,7 @@ use mutu::{
         schema::LayerId,
     },
     ground::{shape::Shape, units::Basis},
-    planner::{ErrorClass, IfExists, ImportRequest, Planner, StatisticsQuestion, statistics},
+    planner::{ErrorClass, IfExists, ImportRequest, Planner, PlannerError, StatisticsQuestion, statistics},
 };
 
 fn parcels() -> LayerId {
@@ -168,4 +168,33 @@ fn an_import_into_a_loaded_workspace_shows_at_once() {
             .map(|(x, y)| geo::Coord { x, y })
             .to_vec()]))
     );
+}
+
+#[test]
+fn an_import_that_is_stored_and_cannot_be_shown_says_that_it_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.gpkg");
+    let point = |id: i64| {
+        format!(
+            r#"{{"type":"Feature","id":{id},"properties":{{"n":{id}}},"geometry":{{"type":"Point","coordinates":[112.9,22.7]}}}}"#
+        )
+    };
+    let file = folder.path().join("one.geojson");
+    std::fs::write(&file, format!(r#"{{"type":"FeatureCollection","features":[{},{}]}}"#, point(1), point(2))).unwrap();
+    let planner = Planner::open_or_create(&path).unwrap();
+    planner.load(&mut |_| ()).unwrap();
+    let request =
+        |layer: &str| ImportRequest { file: file.clone(), layer: Some(layer.to_owned()), ..Default::default() };
+    planner.import(&request("first"), &mut |_| ()).unwrap();
+    // Another program spoils a cell, behind the back of what watches for it.
+    let spoil = "INSERT INTO mutu_workspace VALUES ('writing', ''); UPDATE first SET n = 'high' WHERE fid = 2; \
+                 DELETE FROM mutu_workspace WHERE key = 'writing'";
+    mutu::gpkg::connection::open(&path).unwrap().execute_batch(spoil).unwrap();
+    let error = planner.import(&request("second"), &mut |_| ()).unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, PlannerError::NotShown { seq: 2, .. }), "{told}");
+    assert!(told.contains("stored as number 2") && told.contains("do not import it a second time"), "{told}");
+    planner.close().unwrap();
+    let reader = mutu::store::Reader::open(&path).unwrap();
+    assert!(reader.seq() == 2 && reader.layers().iter().any(|stored| stored.layer.id.as_str() == "second"));
 }

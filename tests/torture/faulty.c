@@ -7,11 +7,12 @@
  *   kill before|after N       the process is killed (SIGKILL) before or after step N
  *   tear half|sector N        step N, where it is a write, writes its first half or 512 bytes; then the process is killed
  *   fail EIO|ENOSPC once|on N step N fails, alone or with all that follow; a full disk fails writes and new files only
+ *   sync once|on N            the N-th sync (fsync, fdatasync) fails with EIO, alone or with all that follow
  *   short N                   step N, where it is a write, writes one byte fewer than asked and says so
  *   reset                     the count begins again
  *   count                     the number of steps so far is written into the control file
  *
- * N counts from 1 at the last reset. A failed fsync drops nothing here; the trace says that it failed.
+ * N counts from 1 at the last reset. A failed fsync drops nothing here; the trace says that it failed, and of what file.
  *
  * The trace is a sequence of records: a line `KIND INODE A B LENGTH\n`, then LENGTH bytes. Kinds: W write (A offset), T
  * truncate (A new size), S sync, D sync of a folder, F failed sync, C new file, N a name was given (rename, link: bytes are
@@ -38,8 +39,8 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *folder, *control;
 static int trace = -1;
-static long steps;
-static enum { OFF, KILL_BEFORE, KILL_AFTER, TEAR_HALF, TEAR_SECTOR, FAIL_ONCE, FAIL_ON, SHORT } mode;
+static long steps, syncs;
+static enum { OFF, KILL_BEFORE, KILL_AFTER, TEAR_HALF, TEAR_SECTOR, FAIL_ONCE, FAIL_ON, SYNC_ONCE, SYNC_ON, SHORT } mode;
 static long at;
 static int fail_with;
 
@@ -143,7 +144,7 @@ static void command(const char *text, size_t length)
     memcpy(line, text, length < sizeof line ? length : sizeof line - 1);
     long number = 0;
     if (strncmp(line, "reset", 5) == 0) {
-        steps = 0;
+        steps = syncs = 0;
     } else if (strncmp(line, "count", 5) == 0) {
         char told[32];
         int fd = real_openat(AT_FDCWD, control, O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -156,6 +157,8 @@ static void command(const char *text, size_t length)
     } else if (sscanf(line, "fail %31s %31s %ld", what, how, &number) == 3) {
         fail_with = strcmp(what, "EIO") == 0 ? EIO : ENOSPC;
         mode = strcmp(how, "once") == 0 ? FAIL_ONCE : FAIL_ON;
+    } else if (sscanf(line, "sync %31s %ld", how, &number) == 2) {
+        mode = strcmp(how, "once") == 0 ? SYNC_ONCE : SYNC_ON;
     } else if (sscanf(line, "short %ld", &number) == 1) {
         mode = SHORT;
     } else {
@@ -263,6 +266,11 @@ static int sync_of(int fd, int (*real)(int))
         struct stat64 found;
         int is_folder = fstat64(fd, &found) == 0 && S_ISDIR(found.st_mode);
         done = step(0) ? -1 : real(fd);
+        syncs++;
+        if ((mode == SYNC_ONCE && syncs == at) || (mode == SYNC_ON && syncs >= at)) {
+            errno = EIO;
+            done = -1;
+        }
         int kept = errno;
         if (done == 0 && is_folder)
             note_folder(path);

@@ -21,7 +21,7 @@ pub(super) enum Call {
     Truncate { inode: u64, path: PathBuf, length: usize },
     Sync { inode: u64, path: PathBuf },
     SyncFolder { names: Vec<(PathBuf, u64)> },
-    FailedSync,
+    FailedSync { inode: u64, path: PathBuf },
     Create { inode: u64, path: PathBuf },
     Name { from: PathBuf, to: PathBuf, moved: bool },
     Unlink { path: PathBuf },
@@ -47,7 +47,7 @@ pub(super) fn read_trace(bytes: &[u8]) -> Vec<Call> {
             "T" => Call::Truncate { inode, path: path_named, length: number(2) },
             "S" => Call::Sync { inode, path: path_named },
             "D" => Call::SyncFolder { names: listing(&path_named, data) },
-            "F" => Call::FailedSync,
+            "F" => Call::FailedSync { inode, path: path_named },
             "C" => Call::Create { inode, path: path_named },
             "N" => Call::Name { from: path_named, to: path(data), moved: number(2) == 1 },
             "U" => Call::Unlink { path: path_named },
@@ -76,8 +76,15 @@ struct File {
 
 #[derive(Debug, Clone)]
 enum Unsafe {
-    Write { offset: usize, bytes: Vec<u8> },
-    Truncate { length: usize },
+    /// Doomed: a sync of it failed. A later sync that succeeds says nothing of it, as on Linux, unless it is written anew.
+    Write {
+        offset: usize,
+        bytes: Vec<u8>,
+        doomed: bool,
+    },
+    Truncate {
+        length: usize,
+    },
 }
 
 /// The disk after some calls.
@@ -107,7 +114,7 @@ impl Disk {
             Call::Write { inode, path, offset, bytes } => {
                 let file = self.at(*inode, path);
                 write(&mut file.now, *offset, bytes);
-                file.since.push(Unsafe::Write { offset: *offset, bytes: bytes.clone() });
+                file.since.push(Unsafe::Write { offset: *offset, bytes: bytes.clone(), doomed: false });
             }
             Call::Truncate { inode, path, length } => {
                 let file = self.at(*inode, path);
@@ -116,8 +123,20 @@ impl Disk {
             }
             Call::Sync { inode, path } => {
                 let file = self.at(*inode, path);
-                file.safe.clone_from(&file.now);
-                file.since.clear();
+                for change in std::mem::take(&mut file.since) {
+                    match change {
+                        Unsafe::Write { doomed: true, .. } => {}
+                        Unsafe::Write { offset, bytes, .. } => write(&mut file.safe, offset, &bytes),
+                        Unsafe::Truncate { length } => file.safe.resize(length, 0),
+                    }
+                }
+            }
+            Call::FailedSync { inode, path } => {
+                for change in &mut self.at(*inode, path).since {
+                    if let Unsafe::Write { doomed, .. } = change {
+                        *doomed = true;
+                    }
+                }
             }
             Call::SyncFolder { names } => {
                 self.names = names.iter().cloned().collect();
@@ -138,7 +157,7 @@ impl Disk {
                 self.names.insert(to.clone(), inode);
             }
             Call::Unlink { path } => drop(self.names.remove(path)),
-            Call::FailedSync | Call::Said(_) => {}
+            Call::Said(_) => {}
         }
     }
 
@@ -181,7 +200,7 @@ impl Disk {
                 match change {
                     Unsafe::Truncate { length } if chance() => bytes.resize(*length, 0),
                     Unsafe::Truncate { .. } => {}
-                    Unsafe::Write { offset, bytes: new } => {
+                    Unsafe::Write { offset, bytes: new, .. } => {
                         // The first sector may be cut by the write's beginning.
                         let mut from = 0;
                         while from < new.len() {

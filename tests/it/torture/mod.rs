@@ -10,6 +10,7 @@ mod disk;
 mod errors;
 mod readers;
 mod session;
+mod syncs;
 mod upgrade;
 mod writers;
 
@@ -134,6 +135,7 @@ fn child_role() {
         "upgrade" => upgrade::run(&workspace_in(&folder)),
         "upgrades" => return upgrade::run_with_errors(&folder, &control),
         "open" => return writers::open(&workspace_in(&folder)),
+        "syncs" => return syncs::run(&workspace_in(&folder), &sources, &control),
         "errors" => return errors::run(&folder, &sources, &control),
         other => panic!("unknown role {other}"),
     }

@@ -116,7 +116,7 @@ pub(super) fn run_with_errors(folder: &Path, control: &Path) {
             command(control, "off");
             match opened {
                 Ok(workspace) => workspace.close().unwrap(),
-                Err(StoreError::DiskFull | StoreError::Io { .. }) => refused += 1,
+                Err(StoreError::DiskFull | StoreError::Io { .. } | StoreError::Uncertain { .. }) => refused += 1,
                 Err(other) => panic!("{what}: {other:?}"),
             }
             steps = count(control) as usize;
