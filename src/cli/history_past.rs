@@ -55,8 +55,7 @@ impl Show {
         let planner = Planner::open_to_read(&self.workspace.workspace)?;
         let versions = planner.story(&self.layer, self.id, &|_, _| true)?;
         if versions.is_empty() {
-            let message = format!("layer {:?} has and had no feature {}", self.layer, self.id);
-            return Err(Failure { code: 40, message });
+            return Err(self.nothing(&planner));
         }
         let head: Vec<String> =
             ["version", "at", "author", "operation", "area_m2", "what", "note"].map(str::to_owned).to_vec();
@@ -70,6 +69,23 @@ impl Show {
             Format::Table => output::put(&output::columns(&head, &rows))?,
         }
         Ok(Outcome::Done)
+    }
+}
+
+impl Show {
+    /// Why there is nothing to show.
+    fn nothing(&self, planner: &Planner) -> Failure {
+        if let Err(error) = planner.load(&mut |_| ()) {
+            return error.into();
+        }
+        let catalog = planner.read();
+        let message = if catalog.layer(&self.layer).is_some() {
+            format!("layer {:?} has no feature {} and never had one", self.layer, self.id)
+        } else {
+            let known: Vec<&str> = catalog.layers().map(|state| state.layer().id.as_str()).collect();
+            format!("there is no layer {:?} in the workspace; there are: {}", self.layer, known.join(", "))
+        };
+        Failure { code: 40, message }
     }
 }
 
@@ -322,6 +338,9 @@ pub(super) struct Restore {
     /// Only this feature; the whole layer where not given
     #[arg(long, value_name = "ID")]
     id: Option<i64>,
+    /// Also where the layer was not there yet, or was empty, at the moment, so that every feature of it is removed
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     asked: Asked,
 }
@@ -335,7 +354,29 @@ impl Restore {
             output::say("mutu: everything is as it was then: nothing to restore");
             return Ok(Outcome::Done);
         }
+        if self.id.is_none()
+            && let Some(why) = self.emptying(&planner, &edit)?
+        {
+            if !self.yes && !self.asked.dry_run {
+                let message = format!("{why}; nothing was changed: say --yes where that is meant (--dry-run shows it)");
+                return Err(Failure { code: 30, message });
+            }
+            output::say(&format!("mutu: {why}"));
+        }
         carry_out(planner, edit, &self.asked)
+    }
+
+    /// That nothing of the layer would be left, and why, where that is so.
+    fn emptying(&self, planner: &Planner, edit: &Edit) -> Result<Option<String>, Failure> {
+        let present = planner.read();
+        let held = present.layer(&self.layer).map_or(0, |state| state.table().len());
+        let removed = edit.changes.iter().filter(|change| matches!(change, Change::Delete { .. })).count();
+        if removed < held || removed < edit.changes.len() {
+            return Ok(None);
+        }
+        let then = planner.read_at(moment("--to", &self.to)?)?;
+        let why = if then.layer(&self.layer).is_some() { "was empty then" } else { "was not there yet then" };
+        Ok(Some(format!("layer {} {why}: restoring it removes all of its {held} features", self.layer)))
     }
 }
 

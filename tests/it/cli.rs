@@ -445,3 +445,39 @@ fn every_verb_explains_itself_with_an_example() {
     assert!(complained(&usage).contains("<FILE>"));
     desk.ends_with(2, &["fly"]);
 }
+
+#[test]
+fn restoring_a_layer_to_before_it_was_there_says_that_nothing_would_be_left_and_asks() {
+    let desk = Desk::new();
+    let point = |id: u32| json!({ "type": "Feature", "id": id, "properties": { "n": id }, "geometry": { "type": "Point", "coordinates": [112.9, 22.7] } });
+    let file = json!({ "type": "FeatureCollection", "features": [point(1), point(2)] }).to_string();
+    for layer in ["first", "second"] {
+        desk.write("in.geojson", &file);
+        desk.ends_with(0, &["import", "in.geojson", "--layer", layer, "-w", "w.gpkg"]);
+    }
+    let count =
+        || desk.json(&["stats", "--layer", "second", "-w", "w.gpkg", "--format", "json"])["total"]["count"].clone();
+    let restore = ["history", "restore", "second", "--to", "1", "-w", "w.gpkg"];
+    let refused = complained(&desk.ends_with(30, &restore));
+    assert!(
+        refused.contains("second was not there yet then") && refused.contains("all of its 2 features"),
+        "{refused}"
+    );
+    assert!(refused.contains("--yes"), "{refused}");
+    assert_eq!(count(), json!(2));
+    let preview = desk.ends_with(0, &[&restore[..], &["--dry-run"]].concat());
+    assert_eq!((said(&preview).matches("removed").count(), count()), (2, json!(2)));
+    // One feature, named, is asked for as such.
+    desk.ends_with(0, &[&restore[..], &["--id", "1"]].concat());
+    assert_eq!(count(), json!(1));
+    desk.ends_with(0, &[&restore[..], &["--yes"]].concat());
+    assert_eq!(count(), json!(0));
+    // A layer that was there and is not emptied needs no yes.
+    desk.ends_with(0, &["history", "restore", "second", "--to", "2", "-w", "w.gpkg"]);
+    assert_eq!(count(), json!(2));
+
+    let nothing = complained(&desk.ends_with(40, &["history", "show", "third", "1", "-w", "w.gpkg"]));
+    assert!(nothing.contains("there is no layer \"third\" in the workspace; there are: first, second"), "{nothing}");
+    let nothing = complained(&desk.ends_with(40, &["history", "show", "second", "9", "-w", "w.gpkg"]));
+    assert!(nothing.contains("layer \"second\" has no feature 9 and never had one"), "{nothing}");
+}
