@@ -182,7 +182,15 @@ fn when_of(asked: &Asked) -> Result<Option<When>, ApiError> {
     let query = asked.uri.query().unwrap_or_default().as_bytes();
     let mut given = form_urlencoded::parse(query).filter(|(name, _)| name == DATETIME.name);
     // A form without script sends empty fields; the page then leads to the address without them.
-    let Some((_, text)) = given.next().filter(|(_, text)| !text.is_empty()) else { return Ok(None) };
+    let Some((_, text)) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        // Said before anything is looked for at either moment.
+        let detail = format!("parameter {:?} is given more than once", DATETIME.name);
+        return Err(ApiError::bad_parameter(DATETIME.name, "repeated-parameter", detail));
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
     When::parse(&text).map(Some).map_err(|error| bad_moment(DATETIME.name, &text, &error))
 }
 
