@@ -4,6 +4,10 @@
 //! kept in memory, or else read from the record, when the client has room for it. So a slow client costs no more than a
 //! quick one; one that takes nothing at all is left behind, comes again and goes on where it was (`Last-Event-ID`).
 //!
+//! Numbers are of the whole record. Who sees some rows only learns from the gaps between them how many edits they were not
+//! shown, and between which of theirs; not by whom, of what or where. Numbers of another kind in the feed would not hide
+//! that: versions, tags, `Mutu-As-Of` and the ids of new features count the same edits, and editing needs them.
+//!
 //! Source: HTML Living Standard §9.2 (server-sent events).
 
 use std::{

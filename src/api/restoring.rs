@@ -80,7 +80,13 @@ pub(super) async fn undo_change(
                 Some(true) => {}
             }
         }
-        let edit = state.planner.undoing(number, access.author(), &note).map_err(refused)?;
+        let edit = state.planner.undoing(number, access.author(), &note).map_err(|error| match error {
+            // By which edit may be what they do not see.
+            PlannerError::Past(PastError::ChangedSince { seq, .. }) if !sight.is_everything() => {
+                ApiError::conflict(format!("number {seq} cannot be undone: what it changed was changed since"))
+            }
+            error => refused(error),
+        })?;
         check_edit(&state, &access, &edit)?;
         carry_out(&state, edit, (&catalog, &Sight::of(&access), is_dry))
     };

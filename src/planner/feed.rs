@@ -49,7 +49,8 @@ pub struct FeedEntry {
 pub struct ChangedLayer {
     /// The layer.
     pub id: String,
-    /// How many features; `None` where that is not known: of an import, and where the content was compacted away.
+    /// How many features; `None` where that is not known or not told: where the content was compacted away, of an import
+    /// of an old workspace, and of one into a layer of which only some features are seen.
     pub counts: Option<Counts>,
     /// The box around all that changed, as it was and as it became, in degrees; none where nothing of it has a place,
     /// or where that is not known.
@@ -174,9 +175,15 @@ impl<'r> Record<'r> {
     fn visit(&self, seq: i64, from: i64, take: &mut dyn FnMut(Placed) -> bool) -> Result<bool, StoreError> {
         let (mut all_shown, mut more, mut waiting) = (true, true, Vec::with_capacity(AT_ONCE));
         let mut hand_on = |waiting: &mut Vec<Placed>| {
-            let count = waiting.len();
+            // A row that comes into sight or goes out of it is seen on one side only.
+            let sides = |changes: &[Placed]| -> usize {
+                let of_one =
+                    |(_, change): &Placed| usize::from(change.before.is_some()) + usize::from(change.after.is_some());
+                changes.iter().map(of_one).sum()
+            };
+            let (count, all_sides) = (waiting.len(), sides(waiting));
             let seen = self.seen(seq, std::mem::take(waiting))?;
-            all_shown &= seen.len() == count;
+            all_shown &= seen.len() == count && sides(&seen) == all_sides;
             for placed in seen {
                 more = more && take(placed);
             }
@@ -204,7 +211,10 @@ impl<'r> Record<'r> {
             if self.sight.of_layer(&layer) == Seen::Nothing {
                 all_shown = false;
             } else {
-                layers.push(ChangedLayer { id: layer, counts: None, bounds: None, is_whole: true });
+                // How many rows there are tells of those that are not seen.
+                let is_seen = self.sight.of_layer(&layer) == Seen::All;
+                let counts = if is_seen { imported(history, seq)? } else { None };
+                layers.push(ChangedLayer { id: layer, counts, bounds: None, is_whole: true });
             }
         }
         if layers.is_empty() && !all_shown {
@@ -381,7 +391,13 @@ pub(super) fn titled(
 /// The entry of an import.
 pub(super) fn of_import(history: History<'_>, seq: i64) -> Result<Option<FeedEntry>, StoreError> {
     let Some((layer, _)) = history.import(seq)? else { return Ok(None) };
-    titled(history, seq, vec![ChangedLayer { id: layer, counts: None, bounds: None, is_whole: true }])
+    let counts = imported(history, seq)?;
+    titled(history, seq, vec![ChangedLayer { id: layer, counts, bounds: None, is_whole: true }])
+}
+
+/// What an import did, as far as it is known.
+fn imported(history: History<'_>, seq: i64) -> Result<Option<Counts>, StoreError> {
+    Ok(history.import_counts(seq)?.map(|(added, removed)| Counts { added, changed: 0, removed }))
 }
 
 /// What changes of features do to each layer, where `last` is the picture before them.

@@ -168,7 +168,7 @@ impl History<'_> {
         let sql = "SELECT layer, sum(before IS NULL), sum(before IS NOT NULL AND after IS NOT NULL), sum(after IS NULL) \
                    FROM mutu_change WHERE seq = ?1 GROUP BY layer \
                    UNION ALL SELECT i.layer, \
-                   (SELECT CASE WHEN max(hex(substr(\"rows\", 1, 1)) = 'FF' AND length(\"rows\") = 33) \
+                   (SELECT CASE WHEN i.how = 'unknown' OR max(hex(substr(\"rows\", 1, 1)) = 'FF' AND length(\"rows\") = 33) \
                    THEN NULL ELSE coalesce(sum(length(\"rows\")) / 24, 0) END FROM mutu_digest d WHERE d.seq = i.seq), \
                    0, 0 \
                    FROM mutu_import i WHERE i.seq = ?1 ORDER BY 1";

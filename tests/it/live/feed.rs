@@ -292,7 +292,45 @@ async fn an_import_shows_in_the_stream_as_a_whole_layer() {
     .unwrap();
     let (_, _, data) = live.next().await.unwrap();
     assert_eq!((&data["kind"], &data["layers"][0]["id"]), (&"import".into(), &"new".into()));
-    assert_eq!((&data["layers"][0]["whole"], &data["layers"][0]["added"]), (&true.into(), &Json::Null));
+    assert_eq!((&data["layers"][0]["whole"], &data["layers"][0]["added"]), (&true.into(), &1.into()));
+}
+
+#[test]
+fn an_import_tells_how_many_features_it_brought_and_how_many_gave_way() {
+    use mutu::planner::IfExists;
+    let demo = Demo::new();
+    let import = |count: usize, if_exists: IfExists| {
+        let file = demo.folder.path().join("new.geojson");
+        let point = |i: usize| {
+            format!(
+                r#"{{"type":"Feature","properties":{{"a":{i}}},"geometry":{{"type":"Point","coordinates":[112.9,22.{i}]}}}}"#
+            )
+        };
+        let points: Vec<String> = (1..=count).map(point).collect();
+        std::fs::write(&file, format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, points.join(","))).unwrap();
+        let request = ImportRequest { file, if_exists, ..ImportRequest::default() };
+        demo.planner.import(&request, &mut |_| ()).unwrap();
+        let seq = demo.planner.read().seq();
+        let page = demo.planner.changes_since(seq - 1, 1, &SeesAll).unwrap();
+        let layer = &page.entries[0].layers[0];
+        assert!(layer.is_whole);
+        layer.counts.map(|counts| (counts.added, counts.changed, counts.removed))
+    };
+    assert_eq!(import(5, IfExists::Refuse), Some((5, 0, 0)));
+    assert_eq!(import(3, IfExists::Append), Some((3, 0, 0)));
+    // Two of the eight are deleted, one is made.
+    let table = |id: i64| {
+        let catalog = demo.planner.read();
+        let table = catalog.layer("new").unwrap().table();
+        table.version(table.row_of(id).unwrap())
+    };
+    let gone = |id: i64| Change::Delete { layer: "new".parse().unwrap(), id, expects: table(id) };
+    let made = Feature { id: -1, shape: None, values: vec![Value::Integer(9)] };
+    let made = Change::Put { layer: "new".parse().unwrap(), feature: made, expects: None };
+    let edit = mutu::domain::edit::Edit { changes: vec![gone(1), gone(7), made], ..Default::default() };
+    demo.planner.commit(&edit).unwrap();
+    assert_eq!(import(4, IfExists::Replace), Some((4, 0, 7)));
+    assert_eq!(import(1, IfExists::Replace), Some((1, 0, 4)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

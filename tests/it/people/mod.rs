@@ -1,6 +1,7 @@
 //! People: who may come in, what each sees and may change, over HTTP, by the program, in the file.
 
 mod doors;
+mod oracle;
 mod program;
 mod secrets;
 mod sight;
