@@ -55,11 +55,17 @@ impl TableFault {
 impl std::fmt::Display for TableFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing => write!(f, "its table was dropped or renamed by another program"),
+            Self::Missing => write!(
+                f,
+                "its table was dropped or renamed by another program: give a renamed one its name back; the rows of a dropped \
+                 one are not in the file any more, but a server that was running then still answers from memory: export the \
+                 layer from it before you stop it, or find a copy, and import that with --replace"
+            ),
             Self::Recreated => write!(
                 f,
-                "its table was replaced as a whole by another program: what it held is not in the file any more; restore a \
-                 backup, or import the new rows with --replace"
+                "its table was replaced as a whole by another program: what it held is not in the file any more, but a \
+                 server that was running then still answers from memory: export the layer from it before you stop it, or \
+                 restore a backup, or import the new rows with --replace"
             ),
             Self::ColumnMissing(name) => write!(f, "its column {name:?} was removed by another program"),
             Self::ColumnRenamed { from, to } => {

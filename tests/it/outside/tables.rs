@@ -63,9 +63,24 @@ fn columns_that_another_program_adds_drops_or_renames_are_named() {
     desk.ends_with(0, &["outside", "show"]);
     assert_eq!(desk.sql("w.gpkg", "SELECT sum(floor) FROM parcels").trim(), "14.0");
 
-    desk.sql("w.gpkg", "DROP TABLE parcels");
+    // Renamed back it is what it was.
+    desk.alter("w.gpkg", "ALTER TABLE parcels RENAME TO elsewhere");
     let (_, said) = desk.ends_with(30, &["stats", "--layer", "parcels"]);
-    assert!(said.contains("dropped or renamed"), "{said}");
+    assert!(said.contains("dropped or renamed") && said.contains("give a renamed one its name back"), "{said}");
+    desk.alter("w.gpkg", "ALTER TABLE elsewhere RENAME TO parcels");
+    desk.ends_with(0, &["stats", "--layer", "parcels"]);
+    // Dropped under a server its rows are in the server's memory alone: what the sentence says brings them back.
+    let server = Server::start(&desk.file(), &[]);
+    let before = server.get("/collections/parcels/statistics")["total"].clone();
+    desk.sql("w.gpkg", "DROP TABLE parcels");
+    let rows = server.get("/collections/parcels/export?f=geojson&areas=false");
+    std::fs::write(desk.path("rescued.geojson"), rows.to_string()).unwrap();
+    drop(server);
+    let (_, said) = desk.ends_with(30, &["stats", "--layer", "parcels"]);
+    assert!(said.contains("dropped or renamed") && said.contains("--replace"), "{said}");
+    desk.ends_with(0, &["import", "rescued.geojson", "--layer", "parcels", "--replace"]);
+    let server = Server::start(&desk.file(), &[]);
+    assert_eq!(server.get("/collections/parcels/statistics")["total"], before);
 }
 
 #[test]
