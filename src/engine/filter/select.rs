@@ -1,6 +1,6 @@
 //! Selecting from a whole table: words are checked once each, places through the index, rows on all processors.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -23,12 +23,31 @@ use super::{
 };
 
 /// A set of a table's features.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Few features of many are a list: a box of some hundred parcels would else pay for a bit of each of a million.
+#[derive(Debug, Clone)]
 pub struct Selection {
-    /// For each segment one bit a row.
-    bits: Vec<Vec<u64>>,
+    /// All that are selected, ascending, where they are few.
+    few: Option<Vec<Row>>,
+    /// For each segment one bit a row; where there are few, not before somebody asks.
+    bits: OnceLock<Vec<Vec<u64>>>,
+    /// For each segment how many words its bits are.
+    words: Vec<usize>,
     len: usize,
 }
+
+/// Rows of a word.
+const WORD: usize = 64;
+/// Features are few where there are so many words of bits for each: to sort them then costs less than to walk the words.
+const WORDS_EACH: usize = 16;
+
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.words == other.words && self.len == other.len && self.rows().eq(other.rows())
+    }
+}
+
+impl Eq for Selection {}
 
 impl Selection {
     /// All features of a table.
@@ -40,22 +59,25 @@ impl Selection {
     /// The features whose geometry shares a point with a box.
     #[must_use]
     pub fn in_box(table: &Table, bounds: Bounds) -> Self {
-        Self::of_rows(table, in_box(table, bounds), |_| true)
+        Self::of_rows(table, in_box(table, bounds))
     }
 
     /// Some features of a table.
     #[must_use]
     pub fn of(table: &Table, rows: impl Iterator<Item = Row>) -> Self {
-        Self::of_rows(table, rows, |_| true)
+        Self::of_rows(table, rows)
     }
 
     /// The features of either selection of one table.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let either = |(a, b): (&Vec<u64>, &Vec<u64>)| a.iter().zip(b).map(|(a, b)| a | b).collect();
-        let bits: Vec<Vec<u64>> = self.bits.iter().zip(&other.bits).map(either).collect();
+        Self::of_bits(self.all_bits().iter().zip(other.all_bits()).map(either).collect())
+    }
+
+    fn of_bits(bits: Vec<Vec<u64>>) -> Self {
         let len = bits.iter().flatten().map(|word| word.count_ones() as usize).sum();
-        Self { bits, len }
+        Self { few: None, words: bits.iter().map(Vec::len).collect(), bits: OnceLock::from(bits), len }
     }
 
     fn of_words(table: &Table, word: impl Fn(usize, usize) -> u64 + Sync) -> Self {
@@ -65,26 +87,36 @@ impl Selection {
                 (0..words).into_par_iter().with_min_len(256).map(|at| word(segment, at)).collect()
             })
             .collect();
-        let len = bits.iter().flatten().map(|word| word.count_ones() as usize).sum();
-        Self { bits, len }
+        Self::of_bits(bits)
     }
 
-    fn of_rows(table: &Table, rows: impl Iterator<Item = Row>, keep: impl Fn(Row) -> bool) -> Self {
-        let mut bits: Vec<Vec<u64>> =
-            table.segments().iter().map(|segment| vec![0; segment.len().div_ceil(64)]).collect();
-        let mut len = 0;
-        for row in rows.filter(|row| keep(*row)) {
-            let word = &mut bits[row.segment as usize][row.row as usize / 64];
-            len += usize::from(*word >> (row.row % 64) & 1 == 0);
-            *word |= 1 << (row.row % 64);
+    fn of_rows(table: &Table, mut rows: impl Iterator<Item = Row>) -> Self {
+        let words: Vec<usize> = table.segments().iter().map(|segment| segment.len().div_ceil(WORD)).collect();
+        let most = words.iter().sum::<usize>() / WORDS_EACH;
+        let few: Vec<Row> = rows.by_ref().take(most).collect();
+        if let Some(next) = rows.next() {
+            return Self::of_bits(bits_of(&words, few.into_iter().chain([next]).chain(rows)));
         }
-        Self { bits, len }
+        Self::of_few(few, words)
+    }
+
+    fn of_few(mut few: Vec<Row>, words: Vec<usize>) -> Self {
+        few.sort();
+        few.dedup();
+        Self { len: few.len(), few: Some(few), bits: OnceLock::new(), words }
+    }
+
+    fn all_bits(&self) -> &[Vec<u64>] {
+        self.bits.get_or_init(|| bits_of(&self.words, self.few.iter().flatten().copied()))
     }
 
     /// Whether a feature is selected.
     #[must_use]
     pub fn contains(&self, row: Row) -> bool {
-        self.bits[row.segment as usize][row.row as usize / 64] >> (row.row % 64) & 1 == 1
+        match (&self.few, self.bits.get()) {
+            (Some(few), None) => few.binary_search(&row).is_ok(),
+            _ => self.all_bits()[row.segment as usize][row.row as usize / WORD] >> (row.row % 64) & 1 == 1,
+        }
     }
 
     /// The number of features selected.
@@ -102,18 +134,27 @@ impl Selection {
     /// The bits of a segment, row 0 in the lowest bit of the first word.
     #[must_use]
     pub fn bits(&self, segment: usize) -> &[u64] {
-        &self.bits[segment]
+        &self.all_bits()[segment]
     }
 
     /// The selected features, segment after segment, in each by row: in no order of ids.
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        self.bits.iter().zip(0..).flat_map(|(words, segment)| {
+        let many = if self.few.is_some() { &[] } else { self.all_bits() };
+        let many = many.iter().zip(0..).flat_map(|(words, segment)| {
             words
                 .iter()
                 .zip(0..)
                 .flat_map(move |(word, at)| set_bits(*word).map(move |bit| Row { segment, row: at * 64 + bit }))
-        })
+        });
+        self.few.iter().flatten().copied().chain(many)
     }
+}
+
+/// For segments of so many words each the bits of some rows.
+fn bits_of(words: &[usize], rows: impl Iterator<Item = Row>) -> Vec<Vec<u64>> {
+    let mut bits: Vec<Vec<u64>> = words.iter().map(|words| vec![0; *words]).collect();
+    rows.for_each(|row| bits[row.segment as usize][row.row as usize / WORD] |= 1 << (row.row % 64));
+    bits
 }
 
 /// The numbers of the bits that are set, ascending.
@@ -165,8 +206,7 @@ impl Bound {
                 },
             )?;
         }
-        let len = masks.iter().flatten().map(|word| word.count_ones() as usize).sum();
-        Ok(Selection { bits: masks, len })
+        Ok(Selection::of_bits(masks))
     }
 
     /// Leaves the rows of a chunk that are selected.
@@ -230,6 +270,36 @@ impl Test {
             Self::Not(test) | Self::Unknown(test) => test.each_word_check(see),
             Self::Word { slot, column, folds, check } => see(*slot, *column, &|word| check.truth(word, folds)),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn few_rows_are_the_set_that_their_bits_are(
+            rows in proptest::collection::vec((0..2_u32, 0..100_u32), 0..40),
+            others in proptest::collection::vec((0..2_u32, 0..100_u32), 0..40),
+        ) {
+            let words = [2, 2];
+            let rows_of = |rows: &[(u32, u32)]| rows.iter().map(|(segment, row)| Row { segment: *segment, row: *row }).collect::<Vec<_>>();
+            let few = |rows: &[(u32, u32)]| Selection::of_few(rows_of(rows), words.to_vec());
+            let many = |rows: &[(u32, u32)]| Selection::of_bits(bits_of(&words, rows_of(rows).into_iter()));
+            let (a, b) = (few(&rows), many(&rows));
+            prop_assert_eq!((a.len(), a.rows().collect::<Vec<_>>()), (b.len(), b.rows().collect::<Vec<_>>()));
+            for row in (0..2).flat_map(|segment| (0..100).map(move |row| Row { segment, row })) {
+                prop_assert_eq!(a.contains(row), b.contains(row));
+            }
+            prop_assert_eq!(a.or(&few(&others)), b.or(&many(&others)));
+            prop_assert!(a.bits(0) == b.bits(0) && a.bits(1) == b.bits(1));
+            // Both ways of asking, before and after the bits are there.
+            prop_assert!(rows_of(&rows).iter().all(|row| a.contains(*row)));
+            prop_assert_eq!(a, b);
         }
     }
 }
