@@ -92,11 +92,21 @@ impl Index {
         self.boxes_touching(bounds).map(|(row, _)| row)
     }
 
+    /// An upper bound of the rows whose box shares a point with the given one; `None` where it is greater than `most`.
+    #[must_use]
+    pub fn reach(&self, bounds: Bounds, most: usize) -> Option<usize> {
+        let blocks = self.blocks_touching(bounds).take(most / BLOCK + 1).count();
+        Some(blocks * BLOCK).filter(|rows| *rows <= most)
+    }
+
+    fn blocks_touching(&self, bounds: Bounds) -> impl Iterator<Item = &Block> {
+        let corner = |c: Coord| [c.x * self.scale, c.y];
+        self.tree.locate_in_envelope_intersecting(AABB::from_corners(corner(bounds.min), corner(bounds.max)))
+    }
+
     /// Rows whose box shares a point with the given one, with their boxes, in no order.
     pub fn boxes_touching(&self, bounds: Bounds) -> impl Iterator<Item = (u32, &Bounds)> + '_ {
-        let corner = |c: Coord| [c.x * self.scale, c.y];
-        let wanted = AABB::from_corners(corner(bounds.min), corner(bounds.max));
-        self.tree.locate_in_envelope_intersecting(wanted).flat_map(move |block| {
+        self.blocks_touching(bounds).flat_map(move |block| {
             let places = block.range(self.boxes.len());
             let boxes = self.boxes[places.clone()].iter().zip(places);
             boxes.filter(move |(held, _)| held.intersects(&bounds)).map(|(held, place)| (self.row(place), held))

@@ -189,6 +189,19 @@ impl Table {
         })
     }
 
+    /// Whether a box touches the boxes of at most so many rows, counted in whole blocks of the index.
+    #[must_use]
+    pub fn reaches_few(&self, bounds: Bounds, most: usize) -> bool {
+        let mut left = most;
+        self.segments.iter().all(|segment| match segment.index().reach(bounds, left) {
+            Some(rows) => {
+                left -= rows;
+                true
+            }
+            None => false,
+        })
+    }
+
     /// The id of a feature.
     #[must_use]
     pub fn id(&self, row: Row) -> i64 {

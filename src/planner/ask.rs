@@ -169,6 +169,17 @@ fn over_budget(error: FilterError) -> AskError {
     AskError::new("filter", error)
 }
 
+/// Whether a box in degrees surely reaches few of a layer's features, at most `most` by their boxes: told without looking
+/// at any. What is no box reaches none.
+#[must_use]
+pub fn reaches_few(state: &LayerState, bbox: &str, most: usize) -> bool {
+    match Place::read(bbox, None) {
+        Ok(Place::Boxes(boxes)) => boxes.iter().all(|bounds| state.table().reaches_few(*bounds, most / boxes.len())),
+        Ok(Place::InCrs { .. }) => false,
+        Err(_) => true,
+    }
+}
+
 /// Where features shall be.
 #[derive(Debug)]
 enum Place {

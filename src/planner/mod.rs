@@ -44,7 +44,7 @@ use crate::{
     store::{Reader, StoreError, Workspace},
 };
 
-pub use ask::{AskError, Which, check_filter, select};
+pub use ask::{AskError, Which, check_filter, reaches_few, select};
 pub use check::{Checkup, FoundFault};
 pub use edit::{Division, Done, Merge, Placeholders, Split, Standard, merge_features, split_feature};
 pub use error::{ErrorClass, PlannerError};

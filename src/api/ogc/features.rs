@@ -49,8 +49,8 @@ pub(super) const CONFORMANCE: &[&str] = &[
 
 /// Pages up to so many features are written on the thread that answers; larger ones beside it.
 const SMALL_PAGE: usize = 2000;
-/// A box that holds all of so many features is still found on the thread that answers.
-const SMALL_LAYER: usize = 20_000;
+/// A box that reaches so many features by their boxes is still found on the thread that answers.
+const SMALL_BOX: usize = 20_000;
 /// What a page of features can be written as.
 const OFFERED: &[Representation] = &[GEOJSON, HTML];
 /// What features can be answered as: pages, and files that hold all of them.
@@ -139,11 +139,11 @@ async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Res
     if let (Some(unchanged), None) = (asked.unchanged(&tag), &listener) {
         return Ok(unchanged);
     }
-    // A page by id costs a millisecond, and so does a box in a layer of some size; a filter or an order may look at every
-    // feature.
+    // A page by id costs a millisecond at most, and so does a box of so many; a filter or an order may look at every
+    // feature. To be carried to another thread and back costs as much as to find some hundred.
     let is_light = ["filter", "bbox-crs", "sortby", "crs"].iter().all(|name| query.value(name).is_none())
-        && (query.value("bbox").is_none() || collection.state.table().len() <= SMALL_LAYER)
-        && query.others(ITEMS_PARAMETERS).next().is_none();
+        && query.others(ITEMS_PARAMETERS).next().is_none()
+        && query.value("bbox").is_none_or(|bbox| planner::reaches_few(&collection.state, bbox, SMALL_BOX));
     let answering = state.clone();
     let work = move || {
         let page = find(collection, query, limit)?;
