@@ -22,6 +22,7 @@ mod gather;
 mod geometry;
 mod protobuf;
 mod recipe;
+mod series;
 mod snap;
 mod tags;
 

@@ -15,9 +15,12 @@ use crate::{
     ground::shape::{Bounds, ShapeRef},
 };
 
-use super::super::{
-    clip::to_box,
-    find::{Place, place_in},
+use super::{
+    super::{
+        clip::to_box,
+        find::{Place, place_in},
+    },
+    series::Series,
 };
 
 /// Units beside a tile that its geometry reaches: a sixty-fourth of its side, eight pixels of a map.
@@ -60,6 +63,8 @@ pub(super) struct Snapper {
     /// Steps across the whole square, a power of two.
     steps: f64,
     reach: Bounds,
+    /// Web Mercator near the tile.
+    near: Option<Series>,
     ring: Vec<Coord>,
 }
 
@@ -76,15 +81,22 @@ impl Snapper {
             step: f64::from(step),
             steps: address.world_units() / f64::from(step),
             reach: Bounds { min: Coord { x: low, y: low }, max: Coord { x: high, y: high } },
+            near: Series::around(address),
             ring: Vec::new(),
         }
     }
 
     /// A place on the grid, in units from the tile's corner.
     fn snap(&self, at: Coord) -> Coord {
-        let at = self.set.project(at);
-        let on_grid = |share: f64| nearest(share * self.steps) * self.step;
-        Coord { x: on_grid(at.x), y: on_grid(at.y) } - self.corner
+        let near = self.near.as_ref().and_then(|near| near.step(at.y, self.steps));
+        let (x, y) = match near {
+            Some(y) => (nearest((at.x + 180.0) / 360.0 * self.steps), y),
+            None => {
+                let at = self.set.project(at) * self.steps;
+                (nearest(at.x), nearest(at.y))
+            }
+        };
+        Coord { x: x * self.step, y: y * self.step } - self.corner
     }
 
     /// Adds what a feature has in the tile.
