@@ -169,13 +169,13 @@ fn quality_of(representation: &Representation, ranges: &[Range]) -> u16 {
 
 impl Representation {
     /// An answer of this representation.
-    pub(super) fn answer(&self, body: Vec<u8>) -> axum::response::Response {
+    pub(super) fn answer(&self, body: impl Into<axum::body::Body>) -> axum::response::Response {
         use axum::response::IntoResponse;
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)),
             (header::VARY, HeaderValue::from_static("accept")),
         ];
-        (headers, body).into_response()
+        (headers, body.into()).into_response()
     }
 
     /// An answer whose body is a JSON document.

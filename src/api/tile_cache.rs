@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 use rustc_hash::FxHashMap;
 use tokio::sync::{Semaphore, watch};
@@ -26,8 +27,18 @@ const KEPT_SELECTIONS: usize = 16;
 /// A tile, ready to be sent.
 #[derive(Debug)]
 pub(super) struct MadeTile {
+    /// What was done to make it; its bytes are in `body`.
     pub(super) tile: Tile,
+    /// Shared by all answers.
+    pub(super) body: Bytes,
     pub(super) tag: String,
+}
+
+impl MadeTile {
+    pub(super) fn new(mut tile: Tile, tag: String) -> Self {
+        let body = std::mem::take(&mut tile.bytes).into();
+        Self { tile, body, tag }
+    }
 }
 
 /// What is asked for: the tile of a name in a picture.
@@ -49,7 +60,7 @@ type Kept = (u64, Arc<MadeTile>);
 
 impl Weighter<String, Kept> for ByBytes {
     fn weight(&self, key: &String, (_, made): &Kept) -> u64 {
-        (key.len() + made.tile.bytes.len() + OVERHEAD) as u64
+        (key.len() + made.body.len() + OVERHEAD) as u64
     }
 }
 
@@ -181,7 +192,7 @@ mod tests {
 
     fn tile(byte: u8) -> MadeTile {
         let tile = Tile { bytes: vec![byte], drawn: 0, gathered: 0, marks: 0, cell: 8, dropped: Vec::new() };
-        MadeTile { tile, tag: "\"x\"".to_owned() }
+        MadeTile::new(tile, "\"x\"".to_owned())
     }
 
     fn key(name: &str) -> Key {
@@ -229,7 +240,7 @@ mod tests {
         assert!(first.await.unwrap_err().is_cancelled());
         go.send(()).unwrap();
         for other in others {
-            assert_eq!(other.await.unwrap().unwrap().tile.bytes, [7]);
+            assert_eq!(other.await.unwrap().unwrap().body[..], [7]);
         }
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
@@ -239,7 +250,7 @@ mod tests {
         let cache = Arc::new(TileCache::new());
         let ask = |picture: u64, good: Vec<u64>, byte: u8| {
             let (cache, key) = (Arc::clone(&cache), Key { name: "a".to_owned(), picture });
-            async move { cache.get(key, |held| good.contains(&held), move || Ok(tile(byte))).await.unwrap().tile.bytes[0] }
+            async move { cache.get(key, |held| good.contains(&held), move || Ok(tile(byte))).await.unwrap().body[0] }
         };
         assert_eq!(ask(1, vec![1], 10).await, 10);
         // As it was in picture 1, and from here on a tile of picture 3.
@@ -259,7 +270,7 @@ mod tests {
         assert_eq!(failed.unwrap_err().code(), "not-found");
         let panicked = cache.get(key("a"), |_| true, || panic!("a fault in the work")).await;
         assert_eq!(panicked.unwrap_err().code(), "internal");
-        assert_eq!(cache.get(key("a"), |_| true, || Ok(tile(3))).await.unwrap().tile.bytes, [3]);
+        assert_eq!(cache.get(key("a"), |_| true, || Ok(tile(3))).await.unwrap().body[..], [3]);
         assert!(cache.under_way.lock().unwrap().is_empty());
     }
 
@@ -269,7 +280,7 @@ mod tests {
         for number in 0..400 {
             let make = move || {
                 let mut large = tile(1);
-                large.tile.bytes = vec![0; 1 << 20];
+                large.body = vec![0; 1 << 20].into();
                 Ok(large)
             };
             cache.get(key(&number.to_string()), |_| true, make).await.unwrap();

@@ -110,7 +110,7 @@ pub(in super::super) async fn read_tile(
     if let Some(unchanged) = asked.unchanged(&made.tag) {
         return Ok(unchanged);
     }
-    let response = wanted.answer(made.tile.bytes.clone());
+    let response = wanted.answer(made.body.clone());
     Ok(told(tagged(response, &made.tag), &made.tile, layer_state.layer()))
 }
 
@@ -132,7 +132,7 @@ fn make(
         Source { layer: collection.state.layer(), table: collection.state.table(), selection: selected.as_deref() };
     let tile = source.tile(address, recipe).map_err(ApiError::internal)?;
     let tag = format!("\"{:016x}\"", hash_of((&tile.bytes, tile.cell)));
-    Ok(MadeTile { tile, tag })
+    Ok(MadeTile::new(tile, tag))
 }
 
 /// What a request wants its features to say.
