@@ -228,6 +228,7 @@ pub(super) fn item_document(
     let table = collection.state.table();
     let id = table.id(row);
     let mut out = Vec::with_capacity(2048);
+    table.read_ahead(&[row]);
     writer.write(&mut out, table, row)?;
     // The feature's closing brace makes room for its links.
     out.pop();
