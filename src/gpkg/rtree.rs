@@ -110,7 +110,7 @@ pub(super) fn update(conn: &Connection, rtree: &str, boxes: Vec<(i64, Option<Bou
 
 /// Whether two boxes are the same in the tree.
 pub(super) fn is_same_in_tree(a: &Bounds, b: &Bounds) -> bool {
-    edges(a) == edges(b)
+    edges(a).map(f32::to_bits) == edges(b).map(f32::to_bits)
 }
 
 /// West, east, south, north, rounded outward as the engine rounds them.

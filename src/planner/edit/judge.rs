@@ -57,7 +57,9 @@ pub(in super::super) fn judge(
             wrong.append(&mut findings.0);
         }
     });
-    wrong.into_iter().for_each(|finding| findings.add(finding));
+    for finding in wrong {
+        findings.add(finding);
+    }
     findings.done()?;
     let after = before.apply(&edit.changes, seq)?;
     let broken = Judging::new(before, &after, edit).map_or_else(Vec::new, |judging| {
