@@ -22,7 +22,7 @@ use crate::{
         shape::Shape,
         wkb,
     },
-    store::{How, Import as Transaction, Note, Workspace},
+    store::{How, Import as Transaction, Note, TableFault, Workspace},
 };
 
 use super::{
@@ -217,6 +217,10 @@ fn known_vertices(workspace: &Workspace) -> Result<Vec<Coord>, PlannerError> {
     let mut vertices = Vec::new();
     for stored in workspace.layers() {
         let id = stored.layer.id.as_str();
+        // A table that another program dropped or put in another's place has no rows to be compared with.
+        if !workspace.table_faults(id)?.iter().all(TableFault::is_bearable) {
+            continue;
+        }
         let Some((first, _)) = workspace.fid_range(id)? else { continue };
         workspace.scan(id, Some((first, first.saturating_add(KNOWN_FEATURES))), &mut |row| {
             if let Some(read) = row.wkb()?.and_then(|bytes| wkb::read_wkb(bytes).ok()) {

@@ -133,6 +133,15 @@ impl Reader {
 }
 
 impl Workspace {
+    /// What other programs did to the table of a layer as such.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLayer`], [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn table_faults(&self, layer: &str) -> Result<Vec<TableFault>, StoreError> {
+        let table = Table::of(&find(&self.layers, layer)?.layer);
+        Ok(table.shadow().faults(&self.conn)?)
+    }
+
     /// Puts rows back as they are recorded, keeps what the other program had written to be looked at, and gives columns
     /// that were renamed their names again. `rows`: only these of a layer; all where `None`. Tells how many rows were put
     /// back.

@@ -64,10 +64,10 @@ fn columns_that_another_program_adds_drops_or_renames_are_named() {
     assert_eq!(desk.sql("w.gpkg", "SELECT sum(floor) FROM parcels").trim(), "14.0");
 
     // Renamed back it is what it was.
-    desk.alter("w.gpkg", "ALTER TABLE parcels RENAME TO elsewhere");
+    desk.sql("w.gpkg", "ALTER TABLE parcels RENAME TO elsewhere");
     let (_, said) = desk.ends_with(30, &["stats", "--layer", "parcels"]);
     assert!(said.contains("dropped or renamed") && said.contains("give a renamed one its name back"), "{said}");
-    desk.alter("w.gpkg", "ALTER TABLE elsewhere RENAME TO parcels");
+    desk.sql("w.gpkg", "ALTER TABLE elsewhere RENAME TO parcels");
     desk.ends_with(0, &["stats", "--layer", "parcels"]);
     // Dropped under a server its rows are in the server's memory alone: what the sentence says brings them back.
     let server = Server::start(&desk.file(), &[]);
