@@ -133,7 +133,12 @@ impl FromRequest<AppState> for Short {
 }
 
 fn too_long(longest: usize) -> ApiError {
-    let detail = format!("the body is longer than {} MB: send it in several requests", longest >> 20);
+    let instead = if longest == LONGEST_FEATURE {
+        "a larger feature comes in by `mutu import`"
+    } else {
+        "send it in several requests"
+    };
+    let detail = format!("the body is longer than {} MB: {instead}", longest >> 20);
     ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, "body-too-long", detail)
 }
 
