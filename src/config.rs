@@ -1,6 +1,10 @@
 //! What the operator decides about a running server. Read once, at start.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Settings of `mutu serve`.
 #[derive(Debug, Clone)]
@@ -16,6 +20,8 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// Whether a proxy in front speaks TLS and says from where requests come (`X-Forwarded-For`, its last hop).
     pub behind_proxy: bool,
+    /// Addresses from which the proxy connects, beside those of this machine. The header of others is not believed.
+    pub proxies: Vec<IpAddr>,
     /// The certificate chain and the private key (PEM) with which the server speaks TLS itself.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long a client may take to send the head of a request, and be silent between two.
@@ -36,6 +42,7 @@ impl ServerConfig {
             base_url: format!("http://{listen}"),
             cors_origins: Vec::new(),
             behind_proxy: false,
+            proxies: Vec::new(),
             tls: None,
             head_time: Duration::from_secs(30),
             max_exports: MAX_EXPORTS,

@@ -25,6 +25,7 @@
 //! | queryable, sortable | what a filter, an order may name |
 //! | edit | one change of the workspace: all of it or nothing |
 //! | role, right, row rule | what somebody may do; which layers; which rows, as a filter |
+//! | issuer, subject | who vouches for somebody elsewhere, and whom it says they are |
 //! | catalog | the picture of all layers that answers are read from |
 
 pub mod ground;
@@ -40,6 +41,8 @@ pub mod gpkg;
 pub mod store;
 
 pub mod people;
+
+pub mod oidc;
 
 pub mod formats;
 

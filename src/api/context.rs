@@ -63,6 +63,7 @@ async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option
         request.extensions_mut().insert(shown.came_from());
         request.extensions_mut().insert(access.clone());
     }
+    let reader = reader.map(|reader| reader.of_whom(access.as_ref()));
     let mut response = match admitted {
         Some(Err(refusal)) => match reader.as_ref().filter(|_| refusal.code() == "sign-in-required") {
             Some(_) => session::to_sign_in(&state.config.base_url, request.uri()),
@@ -70,6 +71,7 @@ async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option
         },
         None | Some(Ok(())) => protocol::conform(request, next).await,
     };
+    let remark = response.extensions_mut().remove::<gate::Remark>();
     let problem = problem_of(&mut response);
     if let Some(error) = &problem {
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -93,7 +95,7 @@ async fn answer(state: &AppState, mut request: Request, next: Next, gate: Option
     }
     if let Some((gate, shown)) = &gate {
         gate::keep_apart(&mut response, access.as_ref());
-        gate.record(shown, &method, access.as_ref(), (status, code));
+        gate.record(shown, (&method, access.as_ref()), (status, code), remark);
     }
     response
 }

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -33,6 +33,7 @@ use super::{
     body::{self, Given, JSON, LONGEST_EDIT},
     crs::AnswerCrs,
     error::ApiError,
+    gate::Remark,
     negotiate,
     ogc::editing::{check_note, feature_of, finding},
     query::{Asked, Parameter, Query},
@@ -439,7 +440,7 @@ pub(super) fn answer_nothing(edit: &Edit, is_dry: bool) -> Result<Response, ApiE
     });
     let mut response = negotiate::JSON.json(&document)?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(Remark::Nothing.on(response))
 }
 
 /// What an edit did, or would do, with what there is to know about it.
@@ -468,11 +469,11 @@ pub(super) fn answer(state: &AppState, done: &Done, notices: &[Json]) -> Result<
     };
     let mut response = negotiate::JSON.json(&document)?;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let Some(seq) = done.seq else { return Ok(response) };
+    let Some(seq) = done.seq else { return Ok(Remark::Nothing.on(response)) };
     let link = state.link(&format!("/changes/{seq}"));
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&link).map_err(ApiError::internal)?);
     response.headers_mut().insert("mutu-as-of", seq.into());
-    Ok((StatusCode::CREATED, response).into_response())
+    Ok(Remark::Did(format!("change {seq}")).on((StatusCode::CREATED, response)))
 }
 
 /// The answer: a change is put together when it is written, as there may be a hundred thousand.

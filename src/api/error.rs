@@ -222,11 +222,13 @@ impl From<PeopleError> for ApiError {
     fn from(error: PeopleError) -> Self {
         let (status, code) = match &error {
             PeopleError::Nobody(_) | PeopleError::NoToken(_) => (StatusCode::NOT_FOUND, "not-found"),
-            PeopleError::Exists(_) => (StatusCode::CONFLICT, "exists"),
+            PeopleError::Exists(_) | PeopleError::SubjectTaken(_) => (StatusCode::CONFLICT, "exists"),
             PeopleError::BadName { .. }
             | PeopleError::BadPassword(_)
             | PeopleError::UnknownRole(_)
-            | PeopleError::BadRights(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+            | PeopleError::BadRights(_)
+            | PeopleError::BadSubject(_) => (StatusCode::BAD_REQUEST, "bad-value"),
+            PeopleError::LastAdministrator => (StatusCode::CONFLICT, "conflict"),
             _ => return Self::internal(error),
         };
         Self::refused(status, code, error.to_string())

@@ -20,7 +20,7 @@ use std::{
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, Uri, header, uri::PathAndQuery},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use tokio::sync::Semaphore;
 
@@ -29,7 +29,7 @@ use crate::{
     people::{Entry, Identity, Kind, Means, People, PeopleError, Role, Secret, Throttle},
 };
 
-use super::{access::Access, error::ApiError};
+use super::{access::Access, error::ApiError, proxy::Proxies};
 
 /// Passwords that are checked at a time: each takes 19 MiB and a processor for some hundredths of a second.
 const CHECKS: usize = 2;
@@ -47,7 +47,7 @@ pub(super) struct Gate {
     throttle: Throttle,
     checks: Semaphore,
     waiting: Semaphore,
-    behind_proxy: bool,
+    proxies: Proxies,
     /// Whether it listens, itself or by its proxy, beyond its own machine.
     is_reached_by_others: bool,
     /// `http://host:port` of the configured base URL.
@@ -81,7 +81,7 @@ impl Gate {
             throttle: Throttle::default(),
             checks: Semaphore::new(CHECKS),
             waiting: Semaphore::new(MOST_WAITING),
-            behind_proxy: config.behind_proxy,
+            proxies: Proxies::new(config),
             is_reached_by_others: config.behind_proxy || !config.listen.ip().is_loopback(),
             origin: format!("{scheme}://{host}").to_ascii_lowercase(),
             cookie,
@@ -108,24 +108,12 @@ impl Gate {
             token: bearer.or(decoded),
             is_malformed,
             session: cookie_of(headers, &self.cookie),
-            address: self.address_of(request),
+            address: self.proxies.address_of(request.extensions().get::<Peer>().map(|peer| peer.0.ip()), headers),
             what: format!("{} {}", request.method(), request.uri().path()),
             in_address,
         };
         request.headers_mut().remove(header::AUTHORIZATION);
         shown
-    }
-
-    /// The address a request comes from. Behind a proxy it is what that proxy has added itself: the last hop.
-    fn address_of(&self, request: &Request) -> Option<IpAddr> {
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-        if !self.behind_proxy {
-            return peer;
-        }
-        let last = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-        let last = last.rsplit(',').next()?.trim();
-        let bare = last.trim_start_matches('[').split(']').next().unwrap_or(last);
-        bare.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip())).or(peer)
     }
 
     /// Who sends a request; somebody unknown where it shows nothing, or a cookie that is worth nothing any more.
@@ -224,17 +212,29 @@ impl Gate {
         Err(ApiError::misdirected("this server is for its own machine alone: ask it as localhost or 127.0.0.1"))
     }
 
-    /// Writes down what came of a request, where it was one that changes something or was refused.
-    pub(super) fn record(&self, shown: &Shown, method: &Method, access: Option<&Access>, (status, code): (u16, &str)) {
+    /// Writes down what came of a request, where it was one that changed something or was refused: once, in the words of
+    /// its handler where it has left some.
+    pub(super) fn record(
+        &self,
+        shown: &Shown,
+        (method, access): (&Method, Option<&Access>),
+        (status, code): (u16, &str),
+        remark: Option<Remark>,
+    ) {
         let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
         let kind = match status {
             401 | 403 | 421 | 429 => Kind::Refusal,
             200..=399 if !is_safe => Kind::Change,
             _ => return,
         };
+        let what = match (kind, remark) {
+            (_, Some(Remark::Written)) | (Kind::Change, Some(Remark::Nothing)) => return,
+            (Kind::Change, Some(Remark::Did(what))) => format!("{}: {what}", shown.what),
+            _ => shown.what.clone(),
+        };
         let who = access.map_or("", Access::author).to_owned();
         let outcome = if code.is_empty() { status.to_string() } else { format!("{status} {code}") };
-        self.people.record(Entry { kind, who, address: shown.address(), what: shown.what.clone(), outcome });
+        self.people.record(Entry { kind, who, address: shown.address(), what, outcome });
     }
 
     /// Writes down that somebody signed in or out.
@@ -244,44 +244,74 @@ impl Gate {
 
     /// Writes down that somebody tried to sign in and was refused. Anybody can make many of these: they must not push out
     /// who signed in. The name is kept where somebody has it; else it may be a password in the wrong field.
-    fn record_try(&self, name: &str, address: Option<IpAddr>, outcome: &str) {
+    fn record_try(&self, name: &str, address: Option<IpAddr>, (what, outcome): (&str, &str)) {
         let known = self.people.person(name).map_or(String::new(), |person| person.name.clone());
-        self.record_entry(Kind::Refusal, &known, address, ("sign in", outcome));
+        self.record_entry(Kind::Refusal, &known, address, (what, outcome));
     }
 
-    fn record_entry(&self, kind: Kind, who: &str, address: Option<IpAddr>, (what, outcome): (&str, &str)) {
+    pub(super) fn record_entry(&self, kind: Kind, who: &str, address: Option<IpAddr>, (what, outcome): (&str, &str)) {
         let address = address.map_or(String::new(), |address| address.to_string());
         let (who, what, outcome) = (who.to_owned(), what.to_owned(), outcome.to_owned());
         self.people.record(Entry { kind, who, address, what, outcome });
     }
 
-    /// Begins a session of who knows a name and its password. Takes as long for a name that nobody has.
+    /// Begins a session of who knows a name and its password.
     pub(super) async fn sign_in(
+        &self,
+        credentials: (String, String),
+        address: Option<IpAddr>,
+    ) -> Result<(String, Secret), ApiError> {
+        let person = self.check_password(credentials, address, "sign in").await?;
+        let secret = self.begin_session(&person).await?;
+        self.record_sign_in(&person, address, "sign in");
+        Ok((person, secret))
+    }
+
+    /// Begins a session of somebody who has shown who they are.
+    pub(super) async fn begin_session(&self, person: &str) -> Result<Secret, ApiError> {
+        let person = person.to_owned();
+        self.with_people(move |people| people.begin_session(Some(&person))).await
+    }
+
+    /// The person whose password it is. Takes as long for a name that nobody has. A refusal is written down, as one of
+    /// what it was asked for.
+    pub(super) async fn check_password(
         &self,
         (name, password): (String, String),
         address: Option<IpAddr>,
-    ) -> Result<(String, Secret), ApiError> {
-        if let Err(too_many) = self.throttle.admit(&name, address, Instant::now()) {
-            self.record_try(&name, address, "too many tries");
+        what: &str,
+    ) -> Result<String, ApiError> {
+        let busy = || ApiError::busy("many are signing in: try again in a few seconds");
+        // Before anything is counted, so that a flood is no faster than passwords are checked.
+        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
+        let counted = self.proxies.counted(address);
+        if let Err(too_many) = self.throttle.admit(Some(&name), counted, Instant::now()) {
+            self.record_try(&name, address, (what, "too many tries"));
             return Err(ApiError::too_many_tries(too_many.after));
         }
-        let busy = || ApiError::busy("many are signing in: try again in a few seconds");
-        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
         let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
         let (people, given) = (Arc::clone(&self.people), name.clone());
-        let check = move || -> Result<Option<(String, Secret)>, PeopleError> {
-            let Some(person) = people.is_password_of(&given, &password) else { return Ok(None) };
-            let secret = people.begin_session(Some(&person))?;
-            Ok(Some((person, secret)))
-        };
-        let checked = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)?;
-        let Some((person, secret)) = checked.map_err(ApiError::internal)? else {
-            self.record_try(&name, address, "wrong name or password");
+        let check = move || people.is_password_of(&given, &password);
+        let Some(person) = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)? else {
+            self.record_try(&name, address, (what, "wrong name or password"));
             return Err(ApiError::bad_credentials("the name or the password is wrong"));
         };
-        self.throttle.forgive(&name, address);
-        self.record_sign_in(&person, address, "sign in");
-        Ok((person, secret))
+        self.throttle.forgive(Some(&name), counted);
+        Ok(person)
+    }
+
+    /// Counts a try to sign in at an identity provider.
+    ///
+    /// # Errors
+    /// 429.
+    pub(super) fn admit_sign_on(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
+        let admitted = self.throttle.admit(None, self.proxies.counted(address), Instant::now());
+        admitted.map_err(|too_many| ApiError::too_many_tries(too_many.after))
+    }
+
+    /// Forgets the try of who has signed in.
+    pub(super) fn forgive_sign_on(&self, address: Option<IpAddr>) {
+        self.throttle.forgive(None, self.proxies.counted(address));
     }
 
     /// Runs work on the people's file beside the threads that answer.
@@ -304,6 +334,25 @@ impl Gate {
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
+    /// The cookie of a sign-in at an identity provider that is under way; an empty value takes it away. `Lax`, as the
+    /// browser comes back from elsewhere.
+    pub(super) fn ticket_cookie(&self, value: &str, seconds: u64) -> HeaderValue {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let age = if value.is_empty() { 0 } else { seconds };
+        let name = self.ticket_name();
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// What a request's cookie holds of a sign-in under way.
+    pub(super) fn ticket_of(&self, headers: &HeaderMap) -> Option<String> {
+        cookie_of(headers, &self.ticket_name())
+    }
+
+    fn ticket_name(&self) -> String {
+        format!("{}_oidc", self.cookie)
+    }
+
     /// The secret of the session that a request's cookie holds.
     pub(super) fn session_of(&self, headers: &HeaderMap) -> Option<String> {
         cookie_of(headers, &self.cookie)
@@ -318,6 +367,26 @@ impl Shown {
     /// The address the request comes from.
     pub(super) const fn came_from(&self) -> CameFrom {
         CameFrom(self.address)
+    }
+}
+
+/// What a handler says of a request for the record, as an extension of its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Remark {
+    /// Nothing was changed: it was only tried, or all is as it was.
+    Nothing,
+    /// The handler has written it down itself.
+    Written,
+    /// What was done.
+    Did(String),
+}
+
+impl Remark {
+    /// An answer with the remark.
+    pub(super) fn on(self, answer: impl IntoResponse) -> Response {
+        let mut response = answer.into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -349,7 +418,15 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 fn is_open(path: &str) -> bool {
     matches!(
         path,
-        "/session" | "/sign-in" | "/sign-out" | "/icon.svg" | "/pages.css" | "/health/live" | "/health/ready"
+        "/session"
+            | "/sign-in"
+            | "/sign-in/oidc"
+            | "/sign-in/oidc/callback"
+            | "/sign-out"
+            | "/icon.svg"
+            | "/pages.css"
+            | "/health/live"
+            | "/health/ready"
     ) || path.starts_with("/assets/")
 }
 

@@ -28,6 +28,7 @@ mod openapi_writing;
 mod outside;
 mod picture;
 mod protocol;
+mod proxy;
 mod query;
 mod refusal;
 mod restoring;
@@ -35,6 +36,7 @@ mod sending;
 mod serving;
 mod session;
 mod sight;
+mod sign_on;
 mod spatial;
 mod statistics;
 mod tile_cache;
@@ -62,7 +64,7 @@ use tower_http::{
     cors::{CorsLayer, ExposeHeaders},
 };
 
-use crate::{config::ServerConfig, people::People, planner::Planner};
+use crate::{config::ServerConfig, oidc::Provider, people::People, planner::Planner};
 
 pub use serving::serve;
 pub use tls::{TlsError, check as check_tls};
@@ -84,6 +86,8 @@ pub struct AppState {
     views: Arc<sight::Views>,
     /// The door, where there are people; without it everything is allowed.
     gate: Option<Arc<gate::Gate>>,
+    /// Where people may sign in beside here.
+    provider: Option<Arc<Provider>>,
     /// Turns of requests with long bodies.
     long_bodies: Arc<Semaphore>,
     told: Arc<told::Told>,
@@ -102,7 +106,21 @@ impl AppState {
         let (config, start) = (Arc::new(config), RandomState::new().hash_one(0));
         let (pasts, views) = (Arc::default(), Arc::default());
         let (long_bodies, told) = (Arc::new(Semaphore::new(1)), Arc::default());
-        Self { planner, config, start, tiles, feed, pasts, exports, turns, views, gate: None, long_bodies, told }
+        Self {
+            planner,
+            config,
+            start,
+            tiles,
+            feed,
+            pasts,
+            exports,
+            turns,
+            views,
+            gate: None,
+            provider: None,
+            long_bodies,
+            told,
+        }
     }
 
     /// The state of a server that lets in whom its people's file knows.
@@ -110,6 +128,12 @@ impl AppState {
     pub fn with_people(planner: Arc<Planner>, config: ServerConfig, people: Arc<People>) -> Self {
         let gate = Some(Arc::new(gate::Gate::new(people, &config)));
         Self { gate, ..Self::new(planner, config) }
+    }
+
+    /// The same, where people may also sign in at an identity provider.
+    #[must_use]
+    pub fn with_provider(self, provider: Provider) -> Self {
+        Self { provider: Some(Arc::new(provider)), ..self }
     }
 
     /// How many exports are being written or sent.
@@ -191,6 +215,8 @@ pub fn router(state: AppState) -> Router {
         .route("/session", get(session::read_session).post(session::begin_session).delete(session::end_session))
         .route("/session/password", post(session::change_password))
         .route("/sign-in", get(session::read_sign_in))
+        .route("/sign-in/oidc", get(sign_on::begin_sign_on))
+        .route("/sign-in/oidc/callback", get(sign_on::end_sign_on))
         .route("/sign-out", post(session::sign_out))
         .route("/users", get(users::list_users).post(users::create_user))
         .route("/users/{name}", patch(users::update_user).delete(users::delete_user))

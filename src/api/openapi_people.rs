@@ -46,8 +46,17 @@ fn paths() -> Map<String, Value> {
                         that may be seen. They bind readers and editors.",
     });
     let role = json!({ "type": "string", "enum": ["reader", "editor", "manager", "administrator"] });
-    let user = json!({ "name": text, "role": role, "password": text, "rights": rights });
-    let changed = json!({ "role": role, "password": text, "rights": rights, "disabled": { "type": "boolean" } });
+    let subject = json!({
+        "type": "object", "additionalProperties": false, "required": ["issuer", "subject"],
+        "description": "Who they are at an identity provider (OpenID Connect): its address, and their sub there.",
+        "properties": { "issuer": text, "subject": text },
+    });
+    let mut no_subject = subject.clone();
+    no_subject["nullable"] = json!(true);
+    let user = json!({ "name": text, "role": role, "password": text, "rights": rights, "oidc": subject });
+    let changed = json!({
+        "role": role, "password": text, "rights": rights, "disabled": { "type": "boolean" }, "oidc": no_subject,
+    });
     let token = json!({
         "name": text, "role": role, "rights": rights, "user": { "type": "string", "nullable": true },
         "days": { "type": "integer", "minimum": 0 },

@@ -12,6 +12,7 @@ use super::{
     AppState,
     body::{self, Short},
     error::ApiError,
+    gate::Remark,
     html::{self, View},
     negotiate::{HTML, JSON, Representation},
     ogc::{common::READABLE, editing::check_note},
@@ -87,7 +88,12 @@ pub(super) async fn decide_outside(
         };
         settled.map_err(|error| told(&error))
     });
-    JSON.json(&json!(settled.await?))
+    let settled = settled.await?;
+    let remark = match (settled.taken, settled.refused) {
+        (0, 0) if settled.seq.is_none() => Remark::Nothing,
+        (taken, refused) => Remark::Did(format!("{taken} taken in, {refused} put back")),
+    };
+    Ok(remark.on(JSON.json(&json!(settled))?))
 }
 
 fn told(error: &PlannerError) -> ApiError {

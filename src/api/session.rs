@@ -16,10 +16,11 @@ use super::{
     access::{Access, Editable},
     body::Short,
     error::ApiError,
-    gate::{CameFrom, Gate},
+    gate::{CameFrom, Gate, Remark},
     html::{self, LANG, Lang, SignInPage, View},
     negotiate::{HTML, Representation, negotiate},
     query::{Asked, Parameter, Query},
+    sign_on,
 };
 
 /// The longest body that says who somebody is, bytes.
@@ -31,7 +32,7 @@ const KEY: Parameter = Parameter {
     schema: r#"{"type":"string"}"#,
 };
 
-const TO: Parameter =
+pub(super) const TO: Parameter =
     Parameter { name: "to", about: "The path of this server to go to once signed in.", schema: r#"{"type":"string"}"# };
 
 /// Parameters of the page for signing in.
@@ -102,7 +103,11 @@ fn describe(state: &AppState, access: &Access) -> Value {
     };
     let user = access.role().map(|_| access.author());
     let sign_in = access.role().is_none().then(|| state.link("/sign-in"));
-    json!({ "user": user, "role": role, "mayEdit": may_edit, "signIn": sign_in })
+    let mut told = json!({ "user": user, "role": role, "mayEdit": may_edit, "signIn": sign_in });
+    if let Some(elsewhere) = sign_on::described(state) {
+        told["oidc"] = elsewhere;
+    }
+    told
 }
 
 /// `POST /session`: signs in with a name and a password, as JSON from a program or as the form of the page.
@@ -118,12 +123,20 @@ pub(super) async fn begin_session(
         return by_form(&state, gate, address, (&asked, &body)).await;
     }
     let Credentials { name, password } = read_json(&asked.headers, &body)?;
-    let (_, secret) = gate.sign_in((name, password), address).await?;
+    let (_, secret) = match gate.sign_in((name, password), address).await {
+        Ok(signed_in) => signed_in,
+        Err(refusal) => return Ok(said(refusal)),
+    };
     let identity = gate.people().who_has_session(secret.reveal()).ok_or_else(ApiError::sign_in_required)?;
     let access = Access::of(identity);
     let mut response = no_store(axum::Json(describe(&state, &access)).into_response());
     response.headers_mut().insert(header::SET_COOKIE, gate.cookie(secret.reveal()));
-    Ok(response)
+    Ok(Remark::Written.on(response))
+}
+
+/// A refusal by the gate, which has written it down where somebody was refused.
+fn said(refusal: ApiError) -> Response {
+    Remark::Written.on(refusal)
 }
 
 async fn by_form(
@@ -146,15 +159,17 @@ async fn by_form(
             let view = View::new(state, asked, &Query::default(), lang);
             let mut response = see_other(&view.file(&to));
             response.headers_mut().insert(header::SET_COOKIE, gate.cookie(secret.reveal()));
-            Ok(response)
+            Ok(Remark::Written.on(response))
         }
         Err(refusal) if refusal.status().is_client_error() => {
             let view = View::new(state, asked, &Query::default(), lang);
             let name = value("name");
-            let page = SignInPage { to: &to, name: &name, refusal: Some(&refusal), user: None, has_people: true };
+            let elsewhere = sign_on::way_to(state, &to);
+            let page =
+                SignInPage { to: &to, name: &name, refusal: Some(&refusal), user: None, has_people: true, elsewhere };
             let mut response = no_store(html::sign_in_page(&view, &page));
             *response.status_mut() = refusal.status();
-            Ok(response)
+            Ok(Remark::Written.on(response))
         }
         Err(fault) => Err(fault),
     }
@@ -169,11 +184,14 @@ pub(super) async fn end_session(
     let gate = gate_of(&state)?;
     if let Some(secret) = gate.session_of(&asked.headers) {
         gate.with_people(move |people| people.end_session(&secret)).await?;
-        gate.record_sign_in(asked.access.author(), from.and_then(|Extension(from)| from.0), "sign out");
+        if asked.access.means() == Some(Means::Session) {
+            gate.record_sign_in(asked.access.author(), from.and_then(|Extension(from)| from.0), "sign out");
+        }
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(header::SET_COOKIE, gate.cookie(""));
-    Ok(no_store(response))
+    // Written down above where somebody was signed in; else nothing was changed.
+    Ok(Remark::Written.on(no_store(response)))
 }
 
 /// `POST /sign-out`: signs out from the page, which has no script.
@@ -203,11 +221,12 @@ pub(super) async fn change_password(
     let person = person.ok_or_else(|| ApiError::forbidden("only who has signed in has a password to change"))?;
     let NewPassword { current, new } = read_json(&asked.headers, &body)?;
     let address = from.and_then(|Extension(from)| from.0);
-    // The session that checks the password is one of those that end.
-    gate.sign_in((person.to_owned(), current), address).await?;
+    if let Err(refusal) = gate.check_password((person.to_owned(), current), address, "change password").await {
+        return Ok(said(refusal));
+    }
     let (person, kept) = (person.to_owned(), gate.session_of(&asked.headers));
     gate.with_people(move |people| people.set_password(&person, &new, kept.as_deref())).await?;
-    Ok(no_store(StatusCode::NO_CONTENT.into_response()))
+    Ok(Remark::Did("own password".to_owned()).on(no_store(StatusCode::NO_CONTENT.into_response())))
 }
 
 /// `GET /sign-in`: the page; with the one-time key it signs the browser in.
@@ -234,7 +253,8 @@ pub(super) async fn read_sign_in(
     }
     let user = asked.access.role().map(|_| asked.access.author());
     let has_people = gate.people().has_people();
-    let page = SignInPage { to: &to, name: "", refusal: refusal.as_ref(), user, has_people };
+    let elsewhere = sign_on::way_to(&state, &to);
+    let page = SignInPage { to: &to, name: "", refusal: refusal.as_ref(), user, has_people, elsewhere };
     let mut response = no_store(html::sign_in_page(&view, &page));
     if let Some(refusal) = refusal {
         *response.status_mut() = refusal.status();
@@ -251,7 +271,7 @@ pub(super) fn to_sign_in(base_url: &str, uri: &Uri) -> Response {
 }
 
 /// A path of this server and nothing else: no other host, nothing that a browser takes for one.
-fn local_path(given: &str) -> String {
+pub(super) fn local_path(given: &str) -> String {
     let is_local = given.starts_with('/')
         && !given.starts_with("//")
         && !given.contains('\\')
@@ -259,7 +279,7 @@ fn local_path(given: &str) -> String {
     if is_local { given.to_owned() } else { "/".to_owned() }
 }
 
-fn see_other(place: &str) -> Response {
+pub(super) fn see_other(place: &str) -> Response {
     let place = HeaderValue::from_str(place).unwrap_or_else(|_| HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
 }

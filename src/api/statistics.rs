@@ -87,7 +87,8 @@ pub(super) async fn read_statistics(
         return Ok(tidied);
     }
     // Zones come from other layers: any edit may change the answer, and whatever else its reader sees of them.
-    let tag = weak_tag((state.start, collection.catalog.picture(), &layer, asked.uri.query(), wanted.media_type, lang));
+    let (picture, who) = (collection.catalog.picture(), view.as_ref().map(View::who));
+    let tag = weak_tag((state.start, picture, &layer, asked.uri.query(), wanted.media_type, lang, who));
     if let Some(unchanged) = asked.unchanged(&tag) {
         return Ok(unchanged);
     }

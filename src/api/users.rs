@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::calendar,
-    people::{Means, NewToken, Person, Rights, Role, Token},
+    people::{Altered, Means, NewPerson, NewToken, Person, Rights, Role, Subject, Token},
     planner::{Which, check_filter},
 };
 
@@ -20,6 +20,7 @@ use super::{
     access::Access,
     body::Short,
     error::ApiError,
+    gate::Remark,
     query::{Asked, Parameter, Query},
     session::{gate_of, no_store, read_json},
 };
@@ -43,10 +44,14 @@ struct NewUser {
     password: Option<String>,
     #[serde(default)]
     rights: Rights,
+    /// Who they are at an identity provider.
+    #[serde(default)]
+    oidc: Option<Subject>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null is another thing than nothing")]
 struct ChangedUser {
     #[serde(default)]
     role: Option<Role>,
@@ -56,6 +61,9 @@ struct ChangedUser {
     rights: Option<Rights>,
     #[serde(default)]
     disabled: Option<bool>,
+    /// Null where they are nobody there any more.
+    #[serde(default, deserialize_with = "given")]
+    oidc: Option<Option<Subject>>,
 }
 
 #[derive(Deserialize)]
@@ -75,12 +83,19 @@ struct AskedToken {
 
 /// Tells `null` from what is not there.
 #[expect(clippy::option_option, reason = "null is another thing than nothing")]
-fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+fn given<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 fn describe(person: &Person) -> Value {
-    json!({ "name": person.name, "role": person.role, "rights": *person.rights, "disabled": person.is_disabled })
+    let mut told =
+        json!({ "name": person.name, "role": person.role, "rights": *person.rights, "disabled": person.is_disabled });
+    if let Some(subject) = &person.subject {
+        told["oidc"] = json!(subject);
+    }
+    told
 }
 
 fn describe_token(token: &Token) -> Value {
@@ -124,17 +139,23 @@ pub(super) async fn create_user(
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     asked.access.check_administer()?;
-    let NewUser { name, role, password, rights } = read_json(&asked.headers, &body)?;
+    let NewUser { name, role, password, rights, oidc } = read_json(&asked.headers, &body)?;
     check_rules(&state, &rights)?;
-    if !gate.people().has_people() && (role != Role::Administrator || password.is_none()) {
+    let signs_in = password.is_some() || (oidc.is_some() && state.provider.is_some());
+    if !gate.people().has_people() && (role != Role::Administrator || !signs_in) {
         let detail = "the first user must be an administrator with a password: nobody else could add the next";
         return Err(ApiError::bad_parameter("role", "bad-value", detail));
     }
     let added = name.clone();
-    gate.with_people(move |people| people.add(&added, role, &rights, password.as_deref())).await?;
+    let add = move |people: &crate::people::People| {
+        let (password, subject) = (password.as_deref(), oidc.as_ref());
+        people.add_person(&NewPerson { name: &added, role, rights: &rights, password, subject })
+    };
+    gate.with_people(add).await?;
     let person =
         gate.people().person(&name).ok_or_else(|| ApiError::internal("somebody was added and is not there"))?;
-    Ok(no_store((StatusCode::CREATED, axum::Json(describe(&person))).into_response()))
+    let answer = no_store((StatusCode::CREATED, axum::Json(describe(&person))).into_response());
+    Ok(Remark::Did(format!("{} as {role}", person.name)).on(answer))
 }
 
 /// `PATCH /users/{name}`: another role, password or rights; keeps somebody out or lets them in again.
@@ -146,23 +167,29 @@ pub(super) async fn update_user(
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     asked.access.check_administer()?;
-    let ChangedUser { role, password, rights, disabled } = read_json(&asked.headers, &body)?;
+    let ChangedUser { role, password, rights, disabled, oidc } = read_json(&asked.headers, &body)?;
     rights.as_ref().map_or(Ok(()), |rights| check_rules(&state, rights))?;
-    if role.is_some_and(|role| role != Role::Administrator) || disabled == Some(true) {
-        check_another_remains(&state, &name)?;
-    }
-    let of = name.clone();
-    let change = move |people: &crate::people::People| {
-        people.person(&of).ok_or_else(|| crate::people::PeopleError::Nobody(of.clone()))?;
-        // What may be refused comes first, so that a refusal leaves everything as it was.
-        password.map_or(Ok(()), |password| people.set_password(&of, &password, None))?;
-        rights.map_or(Ok(()), |rights| people.set_rights(&of, &rights))?;
-        role.map_or(Ok(()), |role| people.set_role(&of, role))?;
-        disabled.map_or(Ok(()), |disabled| people.set_disabled(&of, disabled))
-    };
-    gate.with_people(change).await?;
-    let person = gate.people().person(&name).ok_or_else(|| ApiError::internal("somebody was changed and is gone"))?;
-    Ok(no_store(axum::Json(describe(&person)).into_response()))
+    let altered = Altered { role, rights, password, disabled, subject: oidc };
+    let (of, did) = (name.clone(), words_of(&altered));
+    gate.with_people(move |people| people.alter(&of, &altered)).await?;
+    // Somebody else may have removed them since.
+    let person = gate.people().person(&name).ok_or_else(|| crate::people::PeopleError::Nobody(name))?;
+    let answer = no_store(axum::Json(describe(&person)).into_response());
+    Ok(did.map_or(Remark::Nothing, Remark::Did).on(answer))
+}
+
+/// What of somebody was given anew, in words; no secret.
+fn words_of(altered: &Altered) -> Option<String> {
+    let mut words = Vec::new();
+    words.extend(altered.role.map(|role| format!("role {role}")));
+    words.extend(altered.rights.as_ref().map(|_| "rights".to_owned()));
+    words.extend(altered.password.as_ref().map(|_| "password".to_owned()));
+    words.extend(altered.disabled.map(|disabled| if disabled { "kept out" } else { "let in" }.to_owned()));
+    words.extend(altered.subject.as_ref().map(|subject| match subject {
+        Some(subject) => format!("linked with subject {} of {}", subject.subject, subject.issuer),
+        None => "linked with no subject".to_owned(),
+    }));
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// `DELETE /users/{name}`: removes somebody with their tokens and sessions.
@@ -173,21 +200,8 @@ pub(super) async fn delete_user(
 ) -> Result<Response, ApiError> {
     let gate = gate_of(&state)?;
     asked.access.check_administer()?;
-    check_another_remains(&state, &name)?;
-    gate.with_people(move |people| people.remove(&name)).await?;
+    gate.with_people(move |people| people.dismiss(&name)).await?;
     Ok(no_store(StatusCode::NO_CONTENT.into_response()))
-}
-
-/// Refuses to take the last administrator away: only the command line could make another.
-fn check_another_remains(state: &AppState, name: &str) -> Result<(), ApiError> {
-    let people = gate_of(state)?.people();
-    let is_active = |person: &Person| person.role == Role::Administrator && !person.is_disabled;
-    let of = people.person(name).filter(|person| is_active(person));
-    let others = people.everybody().iter().filter(|person| is_active(person)).count();
-    if of.is_some() && others <= 1 {
-        return Err(ApiError::conflict("this is the last administrator: make another one first"));
-    }
-    Ok(())
 }
 
 /// Whether a token is one's own.
@@ -228,10 +242,11 @@ pub(super) async fn create_token(
     }
     access.check_role(role)?;
     let expires_at = days.map(|days| crate::planner::now_ms() + i64::from(days) * 86_400_000);
+    let did = format!("token {name:?} of {role}");
     let new = NewToken { name, person, role, rights, expires_at };
     let secret = gate.with_people(move |people| people.make_token(&new)).await?;
     let token = json!({ "token": secret.reveal() });
-    Ok(no_store((StatusCode::CREATED, axum::Json(token)).into_response()))
+    Ok(Remark::Did(did).on(no_store((StatusCode::CREATED, axum::Json(token)).into_response())))
 }
 
 /// `DELETE /tokens/{id}`: ends a token.

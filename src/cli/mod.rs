@@ -107,9 +107,10 @@ impl From<PeopleError> for Failure {
             PeopleError::BadName { .. }
             | PeopleError::BadPassword(_)
             | PeopleError::UnknownRole(_)
-            | PeopleError::BadRights(_) => 2,
+            | PeopleError::BadRights(_)
+            | PeopleError::BadSubject(_) => 2,
             PeopleError::NotOurs { .. } | PeopleError::Newer { .. } | PeopleError::Unreadable(_) => 20,
-            PeopleError::Exists(_) => 30,
+            PeopleError::Exists(_) | PeopleError::SubjectTaken(_) | PeopleError::LastAdministrator => 30,
             PeopleError::Nobody(_) | PeopleError::NoToken(_) => 40,
             PeopleError::Io { .. }
             | PeopleError::Open { .. }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{calendar, schema::LayerId},
-    people::{Entry, Kind, NewToken, People, Rights, Role},
+    people::{Altered, Entry, Kind, NewPerson, NewToken, People, Rights, Role, Subject},
     planner::{Planner, now_ms},
 };
 
@@ -30,6 +30,8 @@ use super::{
     after_help = "Roles: reader (reads), editor (changes features), manager (imports, restores, sees all rows), \
                         administrator (people too).\n\nExamples:\n  mutu user add li --role administrator\n  \
                         mutu user add wang --role editor --edit parcels,supply --rows \"parcels=town = '址山镇'\"\n  \
+                        mutu user add chen --role reader --oidc-issuer https://login.office.example \
+                        --oidc-subject 248289761001\n  \
                         mutu user token --role reader --name qgis --days 365"
 )]
 pub(super) struct User {
@@ -49,6 +51,10 @@ enum Verb {
     Role(ChangeRole),
     /// Say anew which layers and rows somebody sees and may change; all where nothing is said
     Grant(Grant),
+    /// Say who somebody is at an identity provider (see mutu serve --oidc-issuer); their sessions end
+    Link(Link),
+    /// Somebody is nobody at an identity provider any more; their sessions end
+    Unlink(Named),
     /// Keep somebody out for the time being
     Disable(Named),
     /// Let somebody in again
@@ -110,9 +116,15 @@ struct Add {
     role: Role,
     #[command(flatten)]
     rights: RightArguments,
-    /// No password: only tokens let them in
+    /// No password: only tokens let them in; so it is where they sign in at an identity provider
     #[arg(long)]
     no_password: bool,
+    /// The identity provider where they sign in, to the letter as it calls itself
+    #[arg(long, value_name = "URL", requires = "oidc_subject")]
+    oidc_issuer: Option<String>,
+    /// Whom it says they are (sub): the refusal of who is not linked shows it
+    #[arg(long, value_name = "SUBJECT", requires = "oidc_issuer")]
+    oidc_subject: Option<String>,
     #[command(flatten)]
     secret: NoSecret,
 }
@@ -132,6 +144,20 @@ struct Named {
     workspace: WorkspaceArgument,
     /// The name
     name: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Link {
+    #[command(flatten)]
+    workspace: WorkspaceArgument,
+    /// The name
+    name: String,
+    /// The identity provider, to the letter as it calls itself
+    #[arg(long, value_name = "URL")]
+    oidc_issuer: String,
+    /// Whom it says they are (sub): the refusal of who is not linked shows it
+    #[arg(long, value_name = "SUBJECT")]
+    oidc_subject: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -221,6 +247,16 @@ impl User {
                 people.set_rights(&verb.name, &rights)?;
                 note(&people, &format!("rights of {}", verb.name));
             }
+            Verb::Link(verb) => {
+                let people = open(&verb.workspace)?;
+                let subject = Subject { issuer: verb.oidc_issuer, subject: verb.oidc_subject };
+                let what = format!("link {} with subject {} of {}", verb.name, subject.subject, subject.issuer);
+                set_subject(&people, &verb.name, Some(subject), &what)?;
+            }
+            Verb::Unlink(verb) => {
+                let what = format!("unlink {}", verb.name);
+                set_subject(&open(&verb.workspace)?, &verb.name, None, &what)?;
+            }
             Verb::Disable(verb) => verb.set_disabled(true)?,
             Verb::Enable(verb) => verb.set_disabled(false)?,
             Verb::Remove(verb) => {
@@ -250,6 +286,13 @@ fn open(workspace: &WorkspaceArgument) -> Result<People, Failure> {
         output::say(&format!("mutu: {notice}"));
     }
     Ok(people)
+}
+
+/// Says who somebody is at an identity provider, or that they are nobody there.
+fn set_subject(people: &People, name: &str, subject: Option<Subject>, what: &str) -> Result<(), Failure> {
+    people.alter(name, &Altered { subject: Some(subject), ..Altered::default() })?;
+    note(people, what);
+    Ok(())
 }
 
 /// Writes down what was changed at the machine itself.
@@ -298,10 +341,21 @@ impl Add {
         if people.person(&self.name).is_some() {
             return Err(crate::people::PeopleError::Exists(self.name).into());
         }
-        let password = if self.no_password { None } else { Some(ask_password(&self.name)?) };
+        let subject = self.oidc_issuer.zip(self.oidc_subject);
+        let subject = subject.map(|(issuer, subject)| Subject { issuer, subject });
+        let password = if self.no_password || subject.is_some() { None } else { Some(ask_password(&self.name)?) };
         let is_first = !people.has_people();
-        people.add(&self.name, self.role, &rights, password.as_deref())?;
-        note(&people, &format!("add {} as {}", self.name, self.role));
+        people.add_person(&NewPerson {
+            name: &self.name,
+            role: self.role,
+            rights: &rights,
+            password: password.as_deref(),
+            subject: subject.as_ref(),
+        })?;
+        let link = subject.map_or(String::new(), |subject| {
+            format!(", linked with subject {} of {}", subject.subject, subject.issuer)
+        });
+        note(&people, &format!("add {} as {}{link}", self.name, self.role));
         if is_first {
             output::say("mutu: from now on nobody reads without signing in, on this machine neither");
             if self.role != Role::Administrator {
@@ -399,8 +453,11 @@ impl List {
             .map(|person| {
                 let state = if person.is_disabled { "disabled" } else { "" };
                 let cells = [&*person.name, person.role.as_str(), state, &words_of(&person.rights, person.role)];
-                let value = json!({ "name": person.name, "role": person.role, "disabled": person.is_disabled,
-                                    "rights": *person.rights });
+                let mut value = json!({ "name": person.name, "role": person.role, "disabled": person.is_disabled,
+                                        "rights": *person.rights });
+                if let Some(subject) = &person.subject {
+                    value["oidc"] = json!(subject);
+                }
                 (cells.map(str::to_owned).to_vec(), value)
             })
             .collect();

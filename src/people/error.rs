@@ -61,6 +61,15 @@ pub enum PeopleError {
     /// There is somebody of that name.
     #[error("there is {0:?} already: choose another name")]
     Exists(String),
+    /// Nobody would be left who decides about people.
+    #[error("this is the last administrator: make another one first")]
+    LastAdministrator,
+    /// A subject of an identity provider that cannot be one.
+    #[error("{0}")]
+    BadSubject(String),
+    /// Another person is that subject.
+    #[error("{0:?} is linked with that subject already: unlink them first")]
+    SubjectTaken(String),
     /// There is nobody of that name.
     #[error("there is nobody called {0:?}")]
     Nobody(String),

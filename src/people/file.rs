@@ -8,8 +8,8 @@ use super::error::PeopleError;
 
 /// Marks the file as ours: `MtPe`.
 const APPLICATION: i64 = 0x4d74_5065;
-/// The format that this version writes.
-const FORMAT: i64 = 1;
+/// The format that this version writes. The second knows who is whom at an identity provider.
+const FORMAT: i64 = 2;
 /// How long a statement waits for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,6 +51,16 @@ CREATE TABLE audit (
 CREATE INDEX audit_kind ON audit (kind, id);
 ";
 
+/// What the second format has beside the first: one person here is one there, and the other way round.
+const SUBJECTS: &str = "
+CREATE TABLE subject (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    person TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    PRIMARY KEY (issuer, subject)
+) STRICT;
+";
+
 /// Opens the file, and makes it where there is none; also tells what was mended.
 pub(super) fn open(path: &Path) -> Result<(Connection, Option<String>), PeopleError> {
     let notice = prepare(path)?;
@@ -66,10 +76,15 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Option<String>), PeopleEr
     match (number("application_id")?, number("user_version")?) {
         (0, 0) if tables == 0 => {
             transaction.execute_batch(TABLES)?;
+            transaction.execute_batch(SUBJECTS)?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
         (APPLICATION, FORMAT) => {}
+        (APPLICATION, 1) => {
+            transaction.execute_batch(SUBJECTS)?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
         (APPLICATION, found) => {
             return Err(PeopleError::Newer { path: path.display().to_string(), found, known: FORMAT });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
@@ -24,7 +24,49 @@ pub struct Person {
     pub rights: Arc<Rights>,
     /// Whether they are kept out for the time being.
     pub is_disabled: bool,
+    /// Who they are at an identity provider.
+    pub subject: Option<Subject>,
     pub(super) password: Option<String>,
+}
+
+/// Somebody as an identity provider knows them (`OpenID` Connect): what it calls itself, and what it calls them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// The issuer's address, to the letter as it writes it.
+    pub issuer: String,
+    /// The subject (`sub`): stable, and never given to another. Never a name or a letter address, which may be.
+    pub subject: String,
+}
+
+/// Somebody to be added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// What they may do.
+    pub role: Role,
+    /// What they see and may change.
+    pub rights: &'a Rights,
+    /// Without one they do not sign in by name.
+    pub password: Option<&'a str>,
+    /// Without one they do not sign in at an identity provider.
+    pub subject: Option<&'a Subject>,
+}
+
+/// What is to be another of somebody; what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Altered {
+    /// What they may do.
+    pub role: Option<Role>,
+    /// What they see and may change.
+    pub rights: Option<Rights>,
+    /// The password; their sessions end.
+    pub password: Option<String>,
+    /// Whether they are kept out; their sessions end.
+    pub disabled: Option<bool>,
+    /// Who they are at an identity provider; their sessions end.
+    pub subject: Option<Option<Subject>>,
 }
 
 impl std::fmt::Debug for Person {
@@ -53,6 +95,56 @@ fn checked_name(given: &str) -> Result<String, PeopleError> {
     Err(PeopleError::BadName { given: given.to_owned(), why })
 }
 
+/// Refuses what can be no subject.
+fn checked_subject(subject: &Subject) -> Result<&Subject, PeopleError> {
+    let bad = |why: &str| Err(PeopleError::BadSubject(why.to_owned()));
+    if !subject.issuer.starts_with("https://") && !subject.issuer.starts_with("http://") {
+        return bad("an issuer is an address that begins with https:// (or http:// on this machine)");
+    }
+    let count = subject.subject.chars().count();
+    if count == 0 || count > 255 || subject.subject.chars().chain(subject.issuer.chars()).any(char::is_control) {
+        return bad("a subject has 1 to 255 characters and no control characters");
+    }
+    Ok(subject)
+}
+
+/// Links somebody with a subject, instead of the one they had.
+fn link(file: &rusqlite::Transaction<'_>, name: &str, subject: &Subject) -> Result<(), PeopleError> {
+    let which = params![subject.issuer, subject.subject];
+    let taken = file
+        .query_row("SELECT person FROM subject WHERE issuer = ? AND subject = ?", which, |row| row.get::<_, String>(0))
+        .optional()?;
+    if let Some(taken) = taken.filter(|taken| !taken.eq_ignore_ascii_case(name)) {
+        return Err(PeopleError::SubjectTaken(taken));
+    }
+    file.execute("DELETE FROM subject WHERE person = ?", [name])?;
+    let row = params![subject.issuer, subject.subject, name];
+    file.execute("INSERT INTO subject (issuer, subject, person) VALUES (?, ?, ?)", row)?;
+    Ok(())
+}
+
+fn is_active_administrator(file: &rusqlite::Transaction<'_>, name: &str) -> Result<bool, PeopleError> {
+    let sql = "SELECT count(*) FROM person WHERE name = ? AND role = 'administrator' AND NOT disabled";
+    Ok(file.query_row(sql, [name], |row| row.get::<_, i64>(0))? > 0)
+}
+
+/// Refuses, inside the transaction that would do it, to take the last administrator away.
+fn check_some_remain(file: &rusqlite::Transaction<'_>) -> Result<(), PeopleError> {
+    let sql = "SELECT count(*) FROM person WHERE role = 'administrator' AND NOT disabled";
+    match file.query_row(sql, [], |row| row.get::<_, i64>(0))? {
+        0 => Err(PeopleError::LastAdministrator),
+        _ => Ok(()),
+    }
+}
+
+fn dismiss(file: &rusqlite::Transaction<'_>, name: &str) -> Result<(), PeopleError> {
+    for table in ["token", "session", "subject"] {
+        file.execute(&format!("DELETE FROM {table} WHERE person = ?1 COLLATE NOCASE"), [name])?;
+    }
+    file.execute("DELETE FROM person WHERE name = ?1", [name])?;
+    Ok(())
+}
+
 impl People {
     /// Everybody by name.
     #[must_use]
@@ -70,21 +162,98 @@ impl People {
     /// Adds somebody. Without a password only their tokens let them in.
     ///
     /// # Errors
-    /// [`PeopleError`] where the name, the password or the rights cannot be, or there is somebody of that name.
+    /// As [`People::add_person`].
     pub fn add(&self, name: &str, role: Role, rights: &Rights, password: Option<&str>) -> Result<(), PeopleError> {
-        let name = checked_name(name)?;
-        rights.check()?;
+        self.add_person(&NewPerson { name, role, rights, password, subject: None })
+    }
+
+    /// Adds somebody.
+    ///
+    /// # Errors
+    /// [`PeopleError`] where the name, the password, the rights or the subject cannot be, or there is somebody of that
+    /// name, or with that subject.
+    pub fn add_person(&self, new: &NewPerson<'_>) -> Result<(), PeopleError> {
+        let name = checked_name(new.name)?;
+        new.rights.check()?;
+        let subject = new.subject.map(checked_subject).transpose()?;
         if self.person(&name).is_some() {
             return Err(PeopleError::Exists(name));
         }
-        let password = password.map(|password| secret::hash_password(&name, password)).transpose()?;
+        let password = new.password.map(|password| secret::hash_password(&name, password)).transpose()?;
         self.change(|file| {
             let added = file.execute(
                 "INSERT OR IGNORE INTO person (name, role, password, rights, made_at) VALUES (?, ?, ?, ?, ?)",
-                params![name, role.as_str(), password, json_of(rights), now_ms()],
+                params![name, new.role.as_str(), password, json_of(new.rights), now_ms()],
             )?;
-            if added == 1 { Ok(()) } else { Err(PeopleError::Exists(name.clone())) }
+            if added != 1 {
+                return Err(PeopleError::Exists(name.clone()));
+            }
+            subject.map_or(Ok(()), |subject| link(file, &name, subject))
         })
+    }
+
+    /// Alters somebody, all of it or nothing. Where an administrator would be none any more, another one must be left:
+    /// of two who demote each other at once, one is refused.
+    ///
+    /// # Errors
+    /// [`PeopleError::Nobody`], [`PeopleError::LastAdministrator`], [`PeopleError::SubjectTaken`], and where a value cannot
+    /// be.
+    pub fn alter(&self, name: &str, altered: &Altered) -> Result<(), PeopleError> {
+        let nobody = || PeopleError::Nobody(name.to_owned());
+        let name = self.person(name).ok_or_else(nobody)?.name.clone();
+        altered.rights.as_ref().map_or(Ok(()), Rights::check)?;
+        altered.subject.iter().flatten().try_for_each(|subject| checked_subject(subject).map(drop))?;
+        let password = altered.password.as_ref().map(|password| secret::hash_password(&name, password)).transpose()?;
+        self.change(|file| {
+            let was = is_active_administrator(file, &name)?;
+            let found = file.execute(
+                "UPDATE person SET role = coalesce(?2, role), rights = coalesce(?3, rights), \
+                 password = coalesce(?4, password), disabled = coalesce(?5, disabled) WHERE name = ?1",
+                params![
+                    name,
+                    altered.role.map(Role::as_str),
+                    altered.rights.as_ref().map(json_of),
+                    password,
+                    altered.disabled
+                ],
+            )?;
+            if found == 0 {
+                return Err(nobody());
+            }
+            match &altered.subject {
+                None => {}
+                Some(None) => drop(file.execute("DELETE FROM subject WHERE person = ?", [&name])?),
+                Some(Some(subject)) => link(file, &name, subject)?,
+            }
+            if was && !is_active_administrator(file, &name)? {
+                check_some_remain(file)?;
+            }
+            if password.is_some() || altered.disabled.is_some() || altered.subject.is_some() {
+                file.execute("DELETE FROM session WHERE person = ?1 COLLATE NOCASE", [&name])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes somebody as [`People::remove`] does, and leaves an administrator where there is one.
+    ///
+    /// # Errors
+    /// [`PeopleError::Nobody`], [`PeopleError::LastAdministrator`]; where the file cannot be written.
+    pub fn dismiss(&self, name: &str) -> Result<(), PeopleError> {
+        let name = self.person(name).ok_or_else(|| PeopleError::Nobody(name.to_owned()))?.name.clone();
+        self.change(|file| {
+            let was = is_active_administrator(file, &name)?;
+            dismiss(file, &name)?;
+            if was { check_some_remain(file) } else { Ok(()) }
+        })
+    }
+
+    /// The person for whom an issuer vouches, kept out or not. Names play no part in it.
+    #[must_use]
+    pub fn person_of(&self, subject: &Subject) -> Option<Arc<Person>> {
+        let known = self.register().of_subject(subject).cloned();
+        // Whom the command line has just linked is known at once.
+        known.or_else(|| self.register_now().of_subject(subject).cloned())
     }
 
     /// Gives somebody another role.
@@ -130,12 +299,7 @@ impl People {
     /// As [`People::set_role`].
     pub fn remove(&self, name: &str) -> Result<(), PeopleError> {
         let name = self.person(name).ok_or_else(|| PeopleError::Nobody(name.to_owned()))?.name.clone();
-        self.change(|file| {
-            file.execute("DELETE FROM token WHERE person = ?1 COLLATE NOCASE", [&name])?;
-            file.execute("DELETE FROM session WHERE person = ?1 COLLATE NOCASE", [&name])?;
-            file.execute("DELETE FROM person WHERE name = ?1", [&name])?;
-            Ok(())
-        })
+        self.change(|file| dismiss(file, &name))
     }
 
     /// The name of the person whose password this is. Takes as long for a name that nobody has: about 20 ms and 19 MiB.

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::{
     LOCAL,
     error::PeopleError,
-    person::Person,
+    person::{Person, Subject},
     right::{Rights, Role},
     secret::Hash,
     session, token,
@@ -45,6 +45,8 @@ pub enum Means {
 pub(super) struct Register {
     /// By name in small letters.
     pub(super) people: BTreeMap<String, Arc<Person>>,
+    /// Whom an issuer's subject is, as names in small letters.
+    pub(super) subjects: BTreeMap<Subject, String>,
     pub(super) tokens: FxHashMap<Hash, Arc<token::Stored>>,
     pub(super) sessions: FxHashMap<Hash, Arc<session::Stored>>,
 }
@@ -52,7 +54,10 @@ pub(super) struct Register {
 impl Register {
     pub(super) fn read(conn: &Connection) -> Result<Self, PeopleError> {
         let mut register = Self::default();
-        let mut statement = conn.prepare_cached("SELECT name, role, password, rights, disabled FROM person")?;
+        let mut statement = conn.prepare_cached(
+            "SELECT p.name, p.role, p.password, p.rights, p.disabled, s.issuer, s.subject \
+             FROM person p LEFT JOIN subject s ON s.person = p.name",
+        )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let person = Person {
@@ -61,7 +66,14 @@ impl Register {
                 password: row.get(2)?,
                 rights: rights_of(row, 3)?,
                 is_disabled: row.get(4)?,
+                subject: match (row.get(5)?, row.get(6)?) {
+                    (Some(issuer), Some(subject)) => Some(Subject { issuer, subject }),
+                    _ => None,
+                },
             };
+            if let Some(subject) = &person.subject {
+                register.subjects.insert(subject.clone(), key_of(&person.name));
+            }
             register.people.insert(key_of(&person.name), Arc::new(person));
         }
         for stored in token::read(conn)? {
@@ -75,6 +87,11 @@ impl Register {
 
     pub(super) fn person(&self, name: &str) -> Option<&Arc<Person>> {
         self.people.get(&key_of(name))
+    }
+
+    /// Whom an issuer vouches for.
+    pub(super) fn of_subject(&self, subject: &Subject) -> Option<&Arc<Person>> {
+        self.people.get(self.subjects.get(subject)?)
     }
 
     /// Whom a session is of; a session at one's own machine is nobody's once there are people.

@@ -6,9 +6,12 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
+use crate::people::Means;
+
 use super::{
     super::{
         AppState,
+        access::Access,
         collection::Collection,
         links,
         negotiate::{HTML, Representation},
@@ -31,6 +34,21 @@ pub(in super::super) struct View {
     query: Query,
     /// The token that links carry on.
     token: Option<std::sync::Arc<str>>,
+    who: Who,
+}
+
+/// Who looks at a page, as its head says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(in super::super) enum Who {
+    /// Nobody is asked who they are.
+    #[default]
+    Unasked,
+    /// Somebody who has not signed in.
+    Nobody,
+    /// Somebody who shows a token.
+    Bearer(String),
+    /// Somebody who has signed in.
+    SignedIn(String),
 }
 
 /// A step of the way to a page: its title and path.
@@ -54,14 +72,42 @@ pub(super) struct Page<'a> {
 impl View {
     /// The view of a request.
     pub(in super::super) fn new(state: &AppState, asked: &Asked, query: &Query, lang: Lang) -> Self {
-        Self::of_parts(&state.config.base_url, asked.uri.path(), query.clone(), lang)
+        let view = Self::of_parts(&state.config.base_url, asked.uri.path(), query.clone(), lang);
+        if state.gate.is_some() { view.of_whom(Some(&asked.access)) } else { view }
     }
 
     pub(in super::super) fn of_parts(base_url: &str, path: &str, query: Query, lang: Lang) -> Self {
         let after_scheme = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
         let root = after_scheme.split_once('/').map_or(String::new(), |(_, path)| format!("/{path}"));
         let root = root.trim_end_matches('/').to_owned();
-        Self { lang, root, base_url: base_url.to_owned(), path: path.to_owned(), query, token: links::current() }
+        Self {
+            lang,
+            root,
+            base_url: base_url.to_owned(),
+            path: path.to_owned(),
+            query,
+            token: links::current(),
+            who: Who::Unasked,
+        }
+    }
+
+    /// The same, for somebody; for nobody who is known where they could not show who they are.
+    pub(super) fn of_whom(mut self, access: Option<&Access>) -> Self {
+        self.who = match access {
+            None => Who::Unasked,
+            Some(access) if access.role().is_none() => Who::Nobody,
+            Some(access) => match access.means() {
+                Some(Means::Session) => Who::SignedIn(access.author().to_owned()),
+                Some(Means::Token) => Who::Bearer(access.author().to_owned()),
+                None => Who::Unasked,
+            },
+        };
+        self
+    }
+
+    /// Who looks: a part of the tag of every page that is not made of its bytes.
+    pub(in super::super) const fn who(&self) -> &Who {
+        &self.who
     }
 
     /// One of two texts, by language.
@@ -260,12 +306,37 @@ impl View {
                         a href=(link) aria-current=[(path != "/" && self.path.starts_with(path)).then_some("true")] { (title) }
                     }
                 }
+                (self.account())
                 div.languages role="group" aria-label=(self.say("语言", "Language")) {
                     @for (lang, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {
                         a href=(self.here(&[("lang", Some(lang.word()))])) hreflang=(lang.tag()) lang=(lang.tag())
                             aria-current=[(lang == self.lang).then_some("true")] { (name) }
                     }
                 }
+            }
+        }
+    }
+
+    /// Who is signed in, and the way in or out.
+    fn account(&self) -> Markup {
+        let back = match self.query.with(&[]) {
+            query if query.is_empty() => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        };
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("to", &back).finish();
+        html! {
+            @match &self.who {
+                Who::Unasked => {}
+                // On the page itself it would lead nowhere.
+                Who::Nobody if self.path.starts_with("/sign-in") || self.path == "/session" => {}
+                Who::Nobody => div.account {
+                    a.primary href=(self.with_lang(self.file(&format!("/sign-in?{query}")))) { (self.say("登录", "Sign in")) }
+                },
+                Who::Bearer(name) => div.account { (self.say("令牌：", "token of ")) bdi { (name) } },
+                Who::SignedIn(name) => form.account method="post" action=(self.file("/sign-out")) {
+                    span title=(self.say("已登录", "Signed in")) { bdi { (name) } }
+                    button type="submit" { (self.say("退出", "Sign out")) }
+                },
             }
         }
     }

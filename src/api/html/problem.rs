@@ -10,6 +10,7 @@ use maud::html;
 
 use super::{
     super::{
+        access::Access,
         negotiate::{HTML, JSON, Representation, negotiate},
         query::Query,
     },
@@ -41,6 +42,12 @@ impl Reader {
         }
         let lang = Lang::of(&query, headers).unwrap_or_else(|_unknown| Lang::preferred(headers));
         Some(Self { view: View::of_parts(base_url, uri.path(), query, lang) })
+    }
+
+    /// The same person, by the name that they have shown.
+    pub(in super::super) fn of_whom(mut self, access: Option<&Access>) -> Self {
+        self.view = self.view.of_whom(access);
+        self
     }
 
     /// The page of an error.

@@ -20,6 +20,8 @@ pub(in super::super) struct SignInPage<'a> {
     pub(in super::super) user: Option<&'a str>,
     /// Whether there is anybody who could sign in with a password.
     pub(in super::super) has_people: bool,
+    /// Where else people sign in: what it is called and the address where it begins.
+    pub(in super::super) elsewhere: Option<(String, String)>,
 }
 
 /// The page for signing in; for who is signed in, to sign out.
@@ -31,6 +33,7 @@ pub(in super::super) fn sign_in_page(view: &View, page: &SignInPage<'_>) -> Resp
     );
     let body = html! {
         @if let Some(refusal) = page.refusal {
+            @if let Some(said) = said_of(view, refusal) { p.lead { (said) } }
             p.problem role="alert" lang="en" { bdi { (refusal.detail()) } }
         }
         @if let Some(user) = page.user {
@@ -56,7 +59,33 @@ pub(in super::super) fn sign_in_page(view: &View, page: &SignInPage<'_>) -> Resp
         } @else {
             p.lead { (advice) }
         }
+        @if let Some((name, href)) = page.elsewhere.as_ref().filter(|_| page.user.is_none()) {
+            p.elsewhere { a.primary href=(href) {
+                (view.say("统一身份认证登录：", "Sign in with ")) bdi { (name) }
+            } }
+        }
     };
     let title = view.say("登录", "Sign in").to_owned();
     view.answer(&Page { title, crumbs: Vec::new(), offered: &[], badge: None, step: None, body })
+}
+
+/// What a refusal of the identity provider's means for who wanted to sign in, beside the sentence that says why.
+fn said_of<'t>(view: &View, refusal: &ApiError) -> Option<&'t str> {
+    Some(match refusal.code() {
+        "oidc-unknown-person" => view.say(
+            "统一身份认证已通过，但本系统还没有登记您的账号。请把下面的内容发给管理员。",
+            "You are known to the identity provider, and not here yet. Send what stands below to an administrator.",
+        ),
+        "oidc-kept-out" => {
+            view.say("您的账号已被停用，请联系管理员。", "Your account is disabled: ask an administrator.")
+        }
+        "oidc-unreachable" | "oidc-bad-answer" => view.say(
+            "统一身份认证暂时无法使用，请稍后再试，或用密码登录。",
+            "The identity provider cannot be used at the moment: try again later, or sign in with a password.",
+        ),
+        code if code.starts_with("oidc-") => {
+            view.say("登录没有完成，请重新登录。", "You are not signed in: begin again.")
+        }
+        _ => return None,
+    })
 }

@@ -36,6 +36,7 @@ use super::{
         collection::Collection,
         crs::{AnswerCrs, CONTENT_CRS},
         error::ApiError,
+        gate::Remark,
         negotiate,
         query::{Asked, Query},
         refusal::{self, findings_of},
@@ -451,7 +452,7 @@ fn answer(state: &AppState, asked: &Asked, writable: &Writable, done: Done) -> R
     };
     response.headers_mut().insert(AS_OF, seq.into());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(Remark::Did(format!("change {seq}")).on(response))
 }
 
 /// Whether the client wants no document back (RFC 7240).

@@ -133,7 +133,8 @@ async fn answer_items(state: AppState, layer: &str, asked: &Asked) -> Result<Res
     };
     let crs = AnswerCrs::read(&query, &collection.state)?;
     let writer = FeatureWriter::new(collection.state.layer(), &query, crs)?;
-    let tag = weak_tag((state.start, layer, collection.state.picture(), asked.uri.query(), wanted.media_type, lang));
+    let (picture, who) = (collection.state.picture(), view.as_ref().map(View::who));
+    let tag = weak_tag((state.start, layer, picture, asked.uri.query(), wanted.media_type, lang, who));
     let is_told = view.is_none() && !asked.headers_only && query.value(DATETIME.name).is_none();
     let listener = if is_told { Told::listener(asked) } else { None };
     if let (Some(unchanged), None) = (asked.unchanged(&tag), &listener) {

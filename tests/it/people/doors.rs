@@ -1,7 +1,9 @@
 //! Who comes in, and who does not: passwords, sessions, tokens, pages of other sites.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
-use mutu::people::{NewToken, Rights, Role};
+use mutu::people::{Altered, NewToken, People, PeopleError, Person, Rights, Role};
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD, cookie_of};
@@ -134,6 +136,28 @@ fn behind_a_proxy_the_last_hop_is_who_guesses() {
     }
     let status = direct.status(Method::POST, "/session", &[JSON, ("x-forwarded-for", "192.0.2.99")], &body);
     assert_eq!(status, 429, "without a proxy the header is not believed");
+}
+
+#[test]
+fn behind_a_proxy_that_says_no_address_each_name_is_counted_by_itself_and_nobody_locks_others_out() {
+    let office = Office::with(|config| config.behind_proxy = true);
+    office.people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+    let tries = |name: &str, header: (&str, &str)| {
+        let body = json!({ "name": name, "password": "wrong password" }).to_string();
+        office.status(Method::POST, "/session", &[JSON, header], &body)
+    };
+    // As many as one address may make and more, of names that nobody has: with a word that is no address, and with none.
+    for (number, header) in
+        [("x-forwarded-for", "10.0.0.1, unknown"), ("x-nothing", "")].into_iter().cycle().take(36).enumerate()
+    {
+        assert_eq!(tries(&format!("n{number}"), header), 401);
+    }
+    office.sign_in("boss", PASSWORD).unwrap();
+    // Each name has its own limit, whatever the client writes where the proxy writes nothing that can be read.
+    let statuses: Vec<u16> =
+        (0..62).map(|number| tries("wang", ("x-forwarded-for", &format!("10.0.0.{number}, -")))).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 60);
+    office.sign_in("boss", PASSWORD).unwrap();
 }
 
 #[test]
@@ -336,4 +360,88 @@ fn a_change_of_a_person_that_is_refused_changes_nothing_of_them() {
     let headers = [JSON, ("cookie", cookie.as_str())];
     assert_eq!(office.status(Method::PATCH, "/users/wang", &headers, &torn.to_string()), 400);
     office.sign_in("wang", PASSWORD).unwrap();
+}
+
+type Way = fn(&People, &str) -> Result<(), PeopleError>;
+
+#[test]
+fn of_two_administrators_who_demote_each_other_at_once_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("a.gpkg");
+    // Two processes: the rule holds in the file and not in one of them.
+    let people = [People::open(&workspace).unwrap(), People::open(&workspace).unwrap()];
+    for name in ["li", "wang"] {
+        people[0].add(name, Role::Administrator, &Rights::default(), None).unwrap();
+    }
+    let ways: [Way; 3] = [
+        |people, name| people.alter(name, &Altered { role: Some(Role::Reader), ..Altered::default() }),
+        |people, name| people.alter(name, &Altered { disabled: Some(true), ..Altered::default() }),
+        People::dismiss,
+    ];
+    for round in 0..60 {
+        // Both have seen both before a round, or they would not know whom they demote.
+        let is_active = |person: &Arc<Person>| person.role == Role::Administrator && !person.is_disabled;
+        while people.iter().any(|people| people.everybody().iter().filter(|person| is_active(person)).count() < 2) {
+            std::thread::yield_now();
+        }
+        let way = ways[round % 3];
+        let start = std::sync::Barrier::new(2);
+        let (start, people) = (&start, &people);
+        let outcomes = std::thread::scope(|scope| {
+            let demote = |number: usize, name: &'static str| {
+                scope.spawn(move || {
+                    start.wait();
+                    way(&people[number], name)
+                })
+            };
+            [demote(0, "wang"), demote(1, "li")].map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "round {round}: {outcomes:?}");
+        assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(PeopleError::LastAdministrator))), "{outcomes:?}");
+        let (people, name) = if outcomes[0].is_ok() { (&people[0], "wang") } else { (&people[1], "li") };
+        if people.add(name, Role::Administrator, &Rights::default(), None).is_err() {
+            people.set_role(name, Role::Administrator).unwrap();
+            people.set_disabled(name, false).unwrap();
+        }
+    }
+}
+
+#[test]
+fn pages_say_who_is_signed_in_and_lead_to_where_one_signs_in() {
+    let pages = [
+        "/collections",
+        "/collections/parcels/items?limit=2",
+        "/collections/parcels/statistics?group-by=town",
+        "/nowhere",
+    ];
+    let read = |office: &Office, path: &str, lang: &str, headers: &[(&str, &str)]| {
+        let browser = [("accept", "text/html"), ("accept-language", lang)];
+        office.send(Method::GET, path, &[&browser[..], headers].concat(), "")
+    };
+    let free = Office::new();
+    for path in pages {
+        let page = read(&free, path, "zh", &[]);
+        let to = form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
+        let link = format!("<a class=\"primary\" href=\"/sign-in?to={to}");
+        assert!(page.text().contains(&link) && page.text().contains(">登录</a>"), "{path}: {}", page.text());
+    }
+    let office = Office::staffed();
+    office.people.add("<b>王", Role::Reader, &Rights::default(), Some(PASSWORD)).unwrap();
+    let cookie = office.sign_in("<b>王", PASSWORD).unwrap();
+    let token = office.token(Role::Reader, "{}");
+    for path in pages {
+        let page = read(&office, path, "en", &[("cookie", &cookie)]);
+        let name = "<span title=\"Signed in\"><bdi>&lt;b&gt;王</bdi></span>";
+        assert!(page.text().contains(name) && page.text().contains("action=\"/sign-out\""), "{path}: {}", page.text());
+        // A page that somebody else was shown is not taken for this one.
+        let other = office.sign_in("boss", PASSWORD).unwrap();
+        let tag = page.header("etag").to_owned();
+        let page = read(&office, path, "en", &[("cookie", &other), ("if-none-match", &tag)]);
+        assert!(page.status != 304 && page.text().contains("<bdi>boss</bdi>"), "{path}: {}", page.status);
+        let page = read(&office, path, "zh", &[("authorization", &format!("Bearer {token}"))]);
+        assert!(page.text().contains("令牌：<bdi>token:reader of a test</bdi>"), "{path}");
+        assert!(!page.text().contains("/sign-out"), "{path}");
+    }
+    let page = read(&office, "/sign-in?to=/targets", "en", &[]);
+    assert!(!page.text().contains("class=\"account\""), "{}", page.text());
 }

@@ -1,6 +1,9 @@
 //! People: who may come in, what each sees and may change, over HTTP, by the program, in the file.
 
 mod doors;
+mod forged;
+mod issuer;
+mod oidc;
 mod oracle;
 mod program;
 mod secrets;

@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
-use super::PASSWORD;
+use super::{
+    PASSWORD,
+    issuer::{CLIENT, Issuer, SECRET},
+};
 
 /// A folder with a small workspace of its own.
 struct Desk(tempfile::TempDir);
@@ -145,13 +148,115 @@ fn beyond_the_machine_it_needs_tls_or_a_proxy_and_somebody_who_can_sign_in() {
     let (_, said) = desk.ends_with(2, &["serve", "--listen", "0.0.0.0:0"], "");
     assert!(said.contains("--tls-cert") && said.contains("--behind-proxy"), "{said}");
     for proxy in ["0.0.0.0:0", "127.0.0.1:0"] {
-        let (_, said) = desk.ends_with(2, &["serve", "--listen", proxy, "--behind-proxy"], "");
+        let url = ["--base-url", "https://mutu.office.example"];
+        let (_, said) = desk.ends_with(2, &[&["serve", "--listen", proxy, "--behind-proxy"], &url[..]].concat(), "");
         assert!(said.contains("mutu user add"), "{said}");
     }
     let (_, said) = desk.ends_with(2, &["serve", "--tls-cert", "a.pem"], "");
     assert!(said.contains("--tls-key"), "{said}");
     let (_, said) = desk.ends_with(2, &["serve", "--tls-cert", "a.pem", "--tls-key", "a.key"], "");
     assert!(said.contains("a.pem"), "{said}");
+}
+
+#[test]
+fn over_tls_it_starts_only_where_browsers_keep_the_cookie_to_tls() {
+    let desk = Desk::new();
+    let refused =
+        |arguments: &[&str]| desk.ends_with(2, &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(), "").1;
+    for url in [&[][..], &["--base-url", "http://mutu.office.example"], &["--base-url", "http://127.0.0.1.evil.test"]] {
+        let said = refused(&[&["--behind-proxy"], url].concat());
+        assert!(said.contains("--base-url https://"), "{url:?}: {said}");
+    }
+    // What is fit goes on to the next question: there is nobody yet.
+    for url in ["https://mutu.office.example", "http://localhost:8080/a", "http://[::1]:8080", "http://127.0.0.1"] {
+        let said = refused(&["--behind-proxy", "--base-url", url]);
+        assert!(said.contains("mutu user add"), "{url}: {said}");
+    }
+    let said = refused(&["--proxy", "10.0.0.1"]);
+    assert!(said.contains("--behind-proxy"), "{said}");
+}
+
+#[test]
+fn a_proxy_that_says_no_address_is_told_of_once() {
+    let desk = Desk::new();
+    desk.ends_with(0, &["user", "add", "li", "--role", "administrator"], &format!("{PASSWORD}\n"));
+    let server = Server::start(&desk, &["--behind-proxy", "--base-url", "http://127.0.0.1:0"]);
+    let url = format!("{}/session", server.url);
+    for _ in 0..3 {
+        assert_eq!(server.status(&[&url]), "200");
+    }
+    assert_eq!(server.status(&["-H", "x-forwarded-for: 192.0.2.7", "-H", "x-forwarded-for: x", &url]), "200");
+    let log = server.stop();
+    assert_eq!(log.matches("says no address in X-Forwarded-For").count(), 1, "{log}");
+}
+
+#[test]
+fn a_browser_signs_in_at_the_identity_provider_that_the_operator_names() {
+    let (desk, issuer) = (Desk::new(), Issuer::start());
+    let subject = ["--oidc-issuer", &issuer.url, "--oidc-subject", "248289761001"];
+    desk.ends_with(0, &["user", "add", "boss", "--role", "administrator"], &format!("{PASSWORD}\n"));
+    let secret = desk.0.path().join("secret");
+    std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let named = ["--oidc-issuer", &issuer.url, "--oidc-client-id", CLIENT, "--oidc-client-secret-file", "secret"];
+    let server = Server::start(&desk, &named);
+    let jar = desk.0.path().join("jar");
+    let jar = ["-b", jar.to_str().unwrap(), "-c", jar.to_str().unwrap(), "-L", "-H", "accept: text/html"];
+    let go = |path: &str| {
+        let url = format!("{}{path}", server.url);
+        server.curl(&[&jar[..], &["-w", "\n%{http_code} %{url_effective}", &url]].concat())
+    };
+    let page = go("/sign-in/oidc?to=/collections");
+    assert!(page.ends_with(" 403") || page.contains("403 "), "{page}");
+    assert!(page.contains("mutu user link NAME --oidc-issuer http://127.0.0.1:"), "{page}");
+    // Whom the command line lets in comes in at once.
+    desk.ends_with(0, &[&["user", "add", "chen", "--role", "reader"], &subject[..]].concat(), "");
+    let page = go("/sign-in/oidc?to=/collections");
+    assert!(page.contains(&format!("200 {}/collections", server.url)) && page.contains("<bdi>chen</bdi>"), "{page}");
+    let (list, _) = desk.ends_with(0, &["user", "list", "--format", "json"], "");
+    assert!(list.contains("248289761001"), "{list}");
+    desk.ends_with(30, &[&["user", "link", "boss"], &subject[..]].concat(), "");
+    desk.ends_with(0, &["user", "unlink", "chen"], "");
+    desk.ends_with(0, &[&["user", "link", "boss"], &subject[..]].concat(), "");
+    let page = go("/sign-in/oidc?to=/collections");
+    assert!(page.contains("<bdi>boss</bdi>"), "{page}");
+    let log = server.stop();
+    assert!(log.contains("/sign-in/oidc/callback"), "the log is a full one");
+    for secret in [SECRET, "code+", "code%2B", "state=", "nonce", "code_verifier", "eyJ"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+    let (record, _) = desk.ends_with(0, &["user", "audit", "--format", "csv"], "");
+    for words in [
+        "oidc-unknown-person",
+        "sign-in,chen,",
+        "sign-in,boss,",
+        "link boss with subject 248289761001",
+        "unlink chen",
+        "add chen as reader, linked with subject 248289761001",
+    ] {
+        assert!(record.contains(words), "{words}: {record}");
+    }
+}
+
+#[test]
+fn an_identity_provider_that_cannot_be_one_is_refused_and_one_that_is_down_is_not() {
+    let desk = Desk::new();
+    let refused = |arguments: &[&str], words: &str| {
+        let (_, said) = desk.ends_with(2, &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(), "");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    };
+    refused(&["--oidc-issuer", "https://idp.test"], "--oidc-client-id");
+    refused(&["--oidc-client-id", "mutu"], "--oidc-issuer");
+    refused(&["--oidc-issuer", "http://idp.test", "--oidc-client-id", "mutu"], "https:// is needed");
+    let at = ["--oidc-issuer", "http://127.0.0.1:1", "--oidc-client-id", "mutu"];
+    refused(&[&at[..], &["--oidc-client-secret-file", "nowhere"]].concat(), "nowhere");
+    std::fs::write(desk.0.path().join("two"), "one\ntwo\n").unwrap();
+    refused(&[&at[..], &["--oidc-client-secret-file", "two"]].concat(), "in one line");
+    let https = ["--oidc-issuer", "https://idp.test", "--oidc-client-id", "mutu", "--oidc-ca", "two"];
+    refused(&https, "--oidc-ca two");
+    let server = Server::start(&desk, &at);
+    assert_eq!(server.status(&[&format!("{}/sign-in/oidc", server.url)]), "503");
+    assert_eq!(server.status(&[&format!("{}/collections", server.url)]), "200");
+    server.stop();
 }
 
 #[cfg(unix)]

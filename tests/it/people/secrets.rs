@@ -119,10 +119,9 @@ fn the_record_knows_who_did_what_and_no_secret() {
         ("sign-in", "boss", "sign in", "ok"),
         ("refusal", "boss", "sign in", "wrong name or password"),
         ("refusal", "", "sign in", "wrong name or password"),
-        ("refusal", "", "POST /session", "401 bad-credentials"),
         ("refusal", "token:reader of a test", "POST /collections/parcels/items", "403 forbidden"),
         ("refusal", "", "GET /targets", "401 bad-credentials"),
-        ("change", "boss", "POST /users", "201"),
+        ("change", "boss", "POST /users: wang as reader", "201"),
     ] {
         let wanted = (kind.to_owned(), who.to_owned(), what.to_owned(), outcome.to_owned());
         assert!(rows.contains(&wanted), "{wanted:?} is not in {rows:#?}");
@@ -137,6 +136,77 @@ fn the_record_knows_who_did_what_and_no_secret() {
     for word in [&token, secret, PASSWORD, "wrong password 1", "wrong field", "another horse", "mutu_wrong", "argon2"] {
         assert!(!entries.text().contains(word), "{word}");
     }
+}
+
+#[test]
+fn the_record_says_once_what_was_done_and_nothing_of_what_was_only_tried() {
+    let office = Office::of_wells();
+    let cookie = office.sign_in("boss", PASSWORD).unwrap();
+    let headers = [("content-type", "application/json"), ("cookie", cookie.as_str())];
+    let patch = r#"{"changes":[{"patch":{"layer":"wells","id":1,"version":1,"properties":{"town":"c"}}}]}"#;
+    let steps = [
+        (Method::POST, "/changes?dry-run=true", patch, 200),
+        (Method::POST, "/changes", patch, 201),
+        (Method::POST, "/changes/2/undo?dry-run=true", "", 200),
+        (Method::POST, "/changes/2/undo", "", 201),
+        (Method::POST, "/collections/wells/restore", r#"{"seq":3}"#, 200),
+        (Method::POST, "/users", r#"{"name":"wang","role":"reader"}"#, 201),
+        (Method::PATCH, "/users/wang", "{}", 200),
+        (Method::PATCH, "/users/wang", r#"{"role":"editor","disabled":true}"#, 200),
+        (Method::DELETE, "/users/wang", "", 204),
+        (Method::DELETE, "/users/boss", "", 409),
+        (Method::POST, "/tokens", r#"{"name":"qgis","role":"reader"}"#, 201),
+        (Method::POST, "/session/password", r#"{"current":"wrong password 1","new":"another horse 鹤山"}"#, 401),
+        (Method::POST, "/session/password", r#"{"current":"correct horse 鹤山","new":"another horse 鹤山"}"#, 204),
+        (Method::DELETE, "/session", "", 204),
+        (Method::DELETE, "/session", "", 204),
+    ];
+    for (method, path, body, wanted) in steps {
+        let answer = office.send(method.clone(), path, &headers, body);
+        assert_eq!(answer.status, wanted, "{method} {path}: {}", answer.text());
+    }
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(office.status(Method::POST, "/session", &form, "name=boss&password=wrong"), 401);
+    let entries = office.people.recorded(1000).unwrap();
+    let lines: Vec<String> = entries
+        .iter()
+        .rev()
+        .map(|entry| format!("{} {}: {} = {}", entry.kind, entry.who, entry.what, entry.outcome))
+        .collect();
+    let wanted = [
+        "sign-in boss: sign in = ok",
+        "change boss: POST /changes: change 2 = 201",
+        "change boss: POST /changes/2/undo: change 3 = 201",
+        "change boss: POST /users: wang as reader = 201",
+        "change boss: PATCH /users/wang: role editor, kept out = 200",
+        "change boss: DELETE /users/wang = 204",
+        "change boss: POST /tokens: token \"qgis\" of reader = 201",
+        "refusal boss: change password = wrong name or password",
+        "change boss: POST /session/password: own password = 204",
+        "sign-in boss: sign out = ok",
+        "refusal boss: sign in = wrong name or password",
+    ];
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn a_file_of_the_first_format_is_taken_up_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("a.gpkg");
+    let people = People::open(&workspace).unwrap();
+    people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+    let path = people.path().to_owned();
+    drop(people);
+    // What the first format did not have is taken away.
+    let script = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('DROP TABLE subject'); \
+                  c.execute('PRAGMA user_version=1'); c.commit(); c.close()";
+    assert!(std::process::Command::new("python3").args(["-c", script]).arg(&path).status().unwrap().success());
+    let people = People::open(&workspace).unwrap();
+    assert_eq!(people.is_password_of("boss", PASSWORD).as_deref(), Some("boss"));
+    let subject = mutu::people::Subject { issuer: "https://idp.test".to_owned(), subject: "1".to_owned() };
+    let altered = mutu::people::Altered { subject: Some(Some(subject.clone())), ..Default::default() };
+    people.alter("boss", &altered).unwrap();
+    assert_eq!(people.person_of(&subject).unwrap().name, "boss");
 }
 
 #[test]
