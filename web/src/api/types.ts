@@ -244,6 +244,8 @@ export interface Session {
   mayEdit: string[] | true;
   /** Where to sign in; null where nobody has to. */
   signIn: string | null;
+  /** An identity provider where people may sign in as well: what it is called, and where that begins. */
+  oidc?: { name: string; href: string };
 }
 
 /** What another program did to a layer and nobody has decided. */

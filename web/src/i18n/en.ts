@@ -304,6 +304,7 @@ export const en: Record<Key, string> = {
   'news.did': '{n} of {layer}',
   'account.signIn': 'Sign in',
   'account.signOut': 'Sign out',
+  'account.elsewhere': 'Sign in with {name}',
   'account.name': 'Name',
   'account.password': 'Password',
   'account.why': 'Reading needs no account. Changing does, so that it is recorded who changed what.',

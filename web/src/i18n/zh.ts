@@ -302,6 +302,7 @@ export const zh = {
   'news.did': '{layer} {n} 个',
   'account.signIn': '登录',
   'account.signOut': '退出',
+  'account.elsewhere': '统一身份认证登录：{name}',
   'account.name': '用户名',
   'account.password': '密码',
   'account.why': '查看不必登录；修改需要登录，以便记下是谁改的。',
