@@ -80,6 +80,9 @@ impl Image {
     }
 }
 
+/// What a file held of features: by id in the file, the id in the workspace and the state.
+pub type Held = BTreeMap<i64, (i64, Image)>;
+
 /// A check-in in the record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredCheckIn {
@@ -89,9 +92,8 @@ pub struct StoredCheckIn {
     pub parent: Option<i64>,
     /// The file's log up to it, from the beginning.
     pub log: Vec<Stamp>,
-    /// The features that the file held otherwise than at the parent: by id in the file, the id in the workspace and the
-    /// state.
-    pub rows: BTreeMap<i64, (i64, Image)>,
+    /// The features that the file held otherwise than at the parent.
+    pub rows: Held,
 }
 
 impl Workspace {
@@ -148,7 +150,7 @@ impl Workspace {
         Ok(all)
     }
 
-    fn held(&self, seq: i64) -> Result<Option<BTreeMap<i64, (i64, Image)>>, StoreError> {
+    fn held(&self, seq: i64) -> Result<Option<Held>, StoreError> {
         let sql = "SELECT there, here, theirs FROM mutu_checkin_row WHERE seq = ?1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query([seq])?;
@@ -217,7 +219,7 @@ pub(super) fn write(conn: &Connection, check_in: &CheckIn, seq: i64) -> Result<(
 const STAMP: usize = 16;
 
 fn stamps(bytes: &[u8]) -> Option<Vec<Stamp>> {
-    if bytes.len() % STAMP != 0 {
+    if !bytes.len().is_multiple_of(STAMP) {
         return None;
     }
     let number = |bytes: &[u8]| Some(i64::from_le_bytes(bytes.try_into().ok()?));

@@ -40,7 +40,7 @@ mod workspace;
 
 pub use chain::{Hash, Kind, NotAHash};
 pub use check::Problem;
-pub use checkin::{CheckIn, HeldRow, Image, StoredCheckIn};
+pub use checkin::{CheckIn, Held, HeldRow, Image, StoredCheckIn};
 pub use checkout::{Checkout, Stamp};
 pub use compact::Compacted;
 pub use edit::Receipt;

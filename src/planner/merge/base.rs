@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::feature::Feature,
-    store::{Image, Stamp, StoredCheckIn},
+    store::{Held, Image, Stamp, StoredCheckIn},
 };
 
-/// What a file held, by the features' ids in it: the ids in the workspace and the states.
-pub(super) type Known = BTreeMap<i64, (i64, Image)>;
+/// Features by their ids in a file: the ids in the workspace and the states.
+pub(super) type Known = Held;
 
 /// Where a merge begins.
 #[derive(Debug, Clone, PartialEq)]
