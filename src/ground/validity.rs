@@ -410,7 +410,9 @@ mod tests {
         let mut shape = Shape::new(ShapeKind::MultiPolygon);
         for rings in parts {
             for ring in rings {
-                ring.iter().for_each(|&(x, y)| shape.push(Coord { x, y }));
+                for &(x, y) in ring {
+                    shape.push(Coord { x, y });
+                }
                 shape.end_ring();
             }
             shape.end_part();
@@ -422,7 +424,7 @@ mod tests {
     fn star((x, y): (f64, f64), rays: u32, (inner, outer): (f64, f64)) -> Vec<(f64, f64)> {
         let corner = |i: u32| {
             let angle = std::f64::consts::PI * f64::from(i % (2 * rays)) / f64::from(rays);
-            let radius = if i % 2 == 0 { outer } else { inner };
+            let radius = if i.is_multiple_of(2) { outer } else { inner };
             (x + radius * angle.cos(), y + radius * angle.sin())
         };
         (0..=2 * rays).map(corner).collect()

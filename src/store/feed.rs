@@ -62,7 +62,7 @@ impl History<'_> {
     }
 
     /// How many rows the imports of a layer brought from one number to another; `None` where that is not known.
-    fn brought(&self, layer: &str, from: i64, until: i64) -> Result<Option<u64>, StoreError> {
+    fn brought(self, layer: &str, from: i64, until: i64) -> Result<Option<u64>, StoreError> {
         let sql = "SELECT seq FROM mutu_import WHERE layer = ?1 AND seq BETWEEN ?2 AND ?3 AND how <> 'unknown'";
         let mut statement = self.conn.prepare_cached(sql)?;
         let numbers = statement.query_map(params![layer, from, until], |row| row.get(0))?;

@@ -89,12 +89,11 @@ impl Snapper {
     /// A place on the grid, in units from the tile's corner.
     fn snap(&self, at: Coord) -> Coord {
         let near = self.near.as_ref().and_then(|near| near.step(at.y, self.steps));
-        let (x, y) = match near {
-            Some(y) => (nearest((at.x + 180.0) / 360.0 * self.steps), y),
-            None => {
-                let at = self.set.project(at) * self.steps;
-                (nearest(at.x), nearest(at.y))
-            }
+        let (x, y) = if let Some(y) = near {
+            (nearest((at.x + 180.0) / 360.0 * self.steps), y)
+        } else {
+            let at = self.set.project(at) * self.steps;
+            (nearest(at.x), nearest(at.y))
         };
         Coord { x: x * self.step, y: y * self.step } - self.corner
     }

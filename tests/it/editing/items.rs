@@ -167,12 +167,11 @@ fn who_changes_an_attribute_moves_no_vertex_of_any_parcel_whatever_the_crs_is() 
             at.x += (random() % 1000) as f64 * 4e-13;
             at.y += (random() % 1000) as f64 * 4e-13;
         }
-        if first_is_last && shape.view().part_count() == 1 && shape.view().rings().count() == 1 {
-            let closing = shape.view().coords()[0];
-            shape.coords_mut()[last] = closing;
-        } else {
+        if !first_is_last || shape.view().part_count() != 1 || shape.view().rings().count() != 1 {
             continue;
         }
+        let closing = shape.view().coords()[0];
+        shape.coords_mut()[last] = closing;
         let values = view.values.iter().map(|value| value.to_value()).collect();
         let change = mutu::domain::edit::Change::Put {
             layer: "parcels".parse().unwrap(),
