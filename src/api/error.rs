@@ -88,6 +88,12 @@ impl ApiError {
         }
     }
 
+    /// 507 or 500: the disk would not take a change. What the engine said goes to the log.
+    pub(crate) fn unwritable(status: StatusCode, code: &'static str, detail: &str, inside: impl ToString) -> Self {
+        let inside = Some(inside.to_string());
+        Self { status, code, detail: detail.to_owned(), parameter: None, inside, members: Box::default() }
+    }
+
     /// 500: a fault of ours. `inside` goes to the log, never to the client.
     pub(crate) fn internal(inside: impl ToString) -> Self {
         Self {

@@ -29,6 +29,15 @@ pub(super) fn of(error: PlannerError) -> ApiError {
         PlannerError::Findings(findings) => findings_of(&findings),
         PlannerError::Conflicts(conflicts) => conflicts_of(&conflicts),
         PlannerError::Ask(error) => ApiError::bad_parameter(&error.parameter, "bad-value", error.to_string()),
+        error if error.is_disk_full() => {
+            let detail = "the disk of the server is full: nothing was changed; send it again once there is room";
+            ApiError::unwritable(StatusCode::INSUFFICIENT_STORAGE, "disk-full", detail, error)
+        }
+        error if error.is_uncertain() => {
+            let detail = "the disk of the server could not confirm the change: it may be stored or not; look at what was \
+                          changed last (GET /changes) before sending it again";
+            ApiError::unwritable(StatusCode::INTERNAL_SERVER_ERROR, "uncertain", detail, error)
+        }
         error => match error.class() {
             // What the file cannot keep, such as a date beyond the calendar: found by the store itself.
             ErrorClass::InvalidData => ApiError::refused(StatusCode::UNPROCESSABLE_ENTITY, "unfit", error.to_string()),

@@ -142,10 +142,11 @@ impl People {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The picture of everybody as the file is now: for who shows something that is not known.
+    /// The picture of everybody as the file is now: for who shows something that is not known, and for who signs in.
     fn register_now(&self) -> Arc<Register> {
-        self.looked_at.store(0, Ordering::Relaxed);
-        self.register()
+        self.looked_at.store(now_ms(), Ordering::Relaxed);
+        self.look_or_tell();
+        self.register.load_full()
     }
 
     /// The picture of everybody, as new as a tenth of a second.
@@ -154,13 +155,16 @@ impl People {
         let last = self.looked_at.load(Ordering::Relaxed);
         let is_due = (now - last).abs() >= SEEN_AFTER;
         if is_due && self.looked_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            // Where the file cannot be read for a moment, what was known stays known; the next look is soon.
-            let seen = self.look();
-            if let Err(error) = seen {
-                tracing::error!(%error, "the people's file cannot be read");
-            }
+            self.look_or_tell();
         }
         self.register.load_full()
+    }
+
+    /// Where the file cannot be read for a moment, what was known stays known; the next look is soon.
+    fn look_or_tell(&self) {
+        if let Err(error) = self.look() {
+            tracing::error!(%error, "the people's file cannot be read");
+        }
     }
 
     fn look(&self) -> Result<(), PeopleError> {

@@ -251,9 +251,8 @@ impl People {
     /// The person for whom an issuer vouches, kept out or not. Names play no part in it.
     #[must_use]
     pub fn person_of(&self, subject: &Subject) -> Option<Arc<Person>> {
-        let known = self.register().of_subject(subject).cloned();
-        // Whom the command line has just linked is known at once.
-        known.or_else(|| self.register_now().of_subject(subject).cloned())
+        // Whom the command line has just linked, or is linked no more, is known at once: a session lasts.
+        self.register_now().of_subject(subject).cloned()
     }
 
     /// Gives somebody another role.
@@ -305,7 +304,8 @@ impl People {
     /// The name of the person whose password this is. Takes as long for a name that nobody has: about 20 ms and 19 MiB.
     #[must_use]
     pub fn is_password_of(&self, name: &str, password: &str) -> Option<String> {
-        let person = self.person(name).filter(|person| !person.is_disabled);
+        let known: String = name.nfc().collect();
+        let person = self.register_now().person(&known).filter(|person| !person.is_disabled).cloned();
         let hash = person.as_ref().and_then(|person| person.password.as_deref());
         secret::is_password(password, hash).then(|| person.map(|person| person.name.clone())).flatten()
     }

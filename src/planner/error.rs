@@ -126,6 +126,18 @@ pub enum PlannerError {
 }
 
 impl PlannerError {
+    /// Whether there was no room on the disk: nothing was changed.
+    #[must_use]
+    pub const fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Store(StoreError::DiskFull))
+    }
+
+    /// Whether the change may be stored or not.
+    #[must_use]
+    pub const fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Uncertain { .. }))
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn class(&self) -> ErrorClass {

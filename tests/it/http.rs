@@ -38,7 +38,7 @@ pub(crate) fn demo() -> Router {
 pub(crate) struct Own {
     pub(crate) app: Router,
     pub(crate) planner: Arc<Planner>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Own {
@@ -48,6 +48,13 @@ impl Own {
 
     /// One whose settings are not the usual.
     pub(crate) fn with(set: impl FnOnce(&mut ServerConfig)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Self::within(folder.path(), set);
+        Self { _folder: Some(folder), ..own }
+    }
+
+    /// One in a folder that outlasts it.
+    pub(crate) fn within(folder: &std::path::Path, set: impl FnOnce(&mut ServerConfig)) -> Self {
         static SEEDED: OnceLock<(std::path::PathBuf, tempfile::TempDir)> = OnceLock::new();
         let (seeded, _) = SEEDED.get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
@@ -55,15 +62,14 @@ impl Own {
             Planner::seed(&path, &mut |_| ()).unwrap();
             (path, folder)
         });
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("heshan.gpkg");
+        let path = folder.join("heshan.gpkg");
         std::fs::copy(seeded, &path).unwrap();
         let planner = Arc::new(Planner::open(&path).unwrap());
         planner.load(&mut |_| ()).unwrap();
         let mut config = ServerConfig::new(path, "127.0.0.1:8080".parse().unwrap());
         config.base_url = "http://mutu.test".to_owned();
         set(&mut config);
-        Self { app: router(AppState::new(Arc::clone(&planner), config)), planner, _folder: folder }
+        Self { app: router(AppState::new(Arc::clone(&planner), config)), planner, _folder: None }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

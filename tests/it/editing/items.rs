@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{GEOJSON, PATCH, created, faults, parcel, square};
-use crate::http::{self, Own};
+use crate::{
+    http::{self, Own},
+    store::faults::Mounted,
+};
 
 const ITEM: &str = "/collections/parcels/items/3";
 
@@ -473,4 +476,25 @@ fn attributes_of_a_flagged_parcel_can_be_edited_and_its_fault_cannot_be_made_ane
     assert_eq!(faults(&refused)[0].0, "self-intersection");
     moved["geometry"]["coordinates"] = square(112.95, 22.6);
     assert_eq!(own.send("PUT", path, &[GEOJSON, ("if-match", "*")], &moved.to_string()).status, 200);
+}
+
+#[test]
+fn a_full_disk_is_told_as_such_and_the_edit_may_be_sent_again_once_there_is_room() {
+    let disk = Mounted::new("64m");
+    let own = Own::within(disk.0.path(), |_| ());
+    let filler = disk.0.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write(&mut file, &[1; 4096]).is_ok_and(|written| written > 0) {}
+    drop(file);
+    let feature = parcel(112.9, 22.7, json!({ "note": "地".repeat(30_000) })).to_string();
+    let send = || own.send("POST", "/collections/parcels/items", &[GEOJSON], &feature);
+    let refused = send();
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    assert_eq!(refused.json()["code"], "disk-full");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("nothing was changed"), "{}", refused.text());
+    let count = || own.get("/collections/parcels/items?limit=1").json()["numberMatched"].as_i64().unwrap();
+    let before = count();
+    std::fs::remove_file(&filler).unwrap();
+    assert_eq!(send().status, 201);
+    assert_eq!(count(), before + 1);
 }

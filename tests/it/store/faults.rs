@@ -160,10 +160,10 @@ fn fill(path: &Path, limit: impl FnOnce(&Path)) {
 }
 
 /// A small file system that is unmounted at the end.
-struct Mounted(tempfile::TempDir);
+pub(crate) struct Mounted(pub(crate) tempfile::TempDir);
 
 impl Mounted {
-    fn new(size: &str) -> Self {
+    pub(crate) fn new(size: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", dir.path().to_str().unwrap()]);
         Self(dir)

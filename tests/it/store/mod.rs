@@ -3,7 +3,7 @@
 mod command;
 mod edits;
 mod eras;
-mod faults;
+pub(crate) mod faults;
 mod gdal;
 mod kill;
 mod proof;
