@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     config::ServerConfig,
-    people::{Entry, Identity, Kind, Means, People, PeopleError, Role, Secret, Throttle},
+    people::{Entry, Identity, Kind, Means, People, PeopleError, Proof, Role, Secret, Throttle},
 };
 
 use super::{access::Access, error::ApiError, proxy::Proxies};
@@ -45,6 +45,8 @@ pub(super) struct Peer(pub(super) SocketAddr);
 pub(super) struct Gate {
     people: Arc<People>,
     throttle: Throttle,
+    /// Sign-ins at an identity provider: counted apart, as any page can make a browser come back from there.
+    sign_ons: Throttle,
     checks: Semaphore,
     waiting: Semaphore,
     proxies: Proxies,
@@ -79,6 +81,7 @@ impl Gate {
         Self {
             people,
             throttle: Throttle::default(),
+            sign_ons: Throttle::default(),
             checks: Semaphore::new(CHECKS),
             waiting: Semaphore::new(MOST_WAITING),
             proxies: Proxies::new(config),
@@ -225,6 +228,8 @@ impl Gate {
         let kind = match status {
             401 | 403 | 421 | 429 => Kind::Refusal,
             200..=399 if !is_safe => Kind::Change,
+            // It may be stored.
+            500 if !is_safe && code == "uncertain" => Kind::Change,
             _ => return,
         };
         let what = match (kind, remark) {
@@ -261,16 +266,20 @@ impl Gate {
         credentials: (String, String),
         address: Option<IpAddr>,
     ) -> Result<(String, Secret), ApiError> {
-        let person = self.check_password(credentials, address, "sign in").await?;
-        let secret = self.begin_session(&person).await?;
+        let proof = self.check_password(credentials, address, "sign in").await?;
+        let person = proof.name().to_owned();
+        let secret = self.begin_session(proof).await?;
         self.record_sign_in(&person, address, "sign in");
         Ok((person, secret))
     }
 
     /// Begins a session of somebody who has shown who they are.
-    pub(super) async fn begin_session(&self, person: &str) -> Result<Secret, ApiError> {
-        let person = person.to_owned();
-        self.with_people(move |people| people.begin_session(Some(&person))).await
+    ///
+    /// # Errors
+    /// 401 where they were kept out, or given another password, in the meantime.
+    pub(super) async fn begin_session(&self, proof: Proof) -> Result<Secret, ApiError> {
+        let begun = self.with_people(move |people| people.begin_session(&proof)).await?;
+        begun.ok_or_else(|| ApiError::bad_credentials("what lets you in was changed a moment ago: sign in again"))
     }
 
     /// The person whose password it is. Takes as long for a name that nobody has. A refusal is written down, as one of
@@ -280,7 +289,7 @@ impl Gate {
         (name, password): (String, String),
         address: Option<IpAddr>,
         what: &str,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Proof, ApiError> {
         let busy = || ApiError::busy("many are signing in: try again in a few seconds");
         // Before anything is counted, so that a flood is no faster than passwords are checked.
         let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
@@ -291,13 +300,13 @@ impl Gate {
         }
         let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
         let (people, given) = (Arc::clone(&self.people), name.clone());
-        let check = move || people.is_password_of(&given, &password);
-        let Some(person) = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)? else {
+        let check = move || people.proof_by_password(&given, &password);
+        let Some(proof) = tokio::task::spawn_blocking(check).await.map_err(ApiError::internal)? else {
             self.record_try(&name, address, (what, "wrong name or password"));
             return Err(ApiError::bad_credentials("the name or the password is wrong"));
         };
         self.throttle.forgive(Some(&name), counted);
-        Ok(person)
+        Ok(proof)
     }
 
     /// Counts a try to sign in at an identity provider.
@@ -305,13 +314,13 @@ impl Gate {
     /// # Errors
     /// 429.
     pub(super) fn admit_sign_on(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
-        let admitted = self.throttle.admit(None, self.proxies.counted(address), Instant::now());
+        let admitted = self.sign_ons.admit(None, self.proxies.counted(address), Instant::now());
         admitted.map_err(|too_many| ApiError::too_many_tries(too_many.after))
     }
 
     /// Forgets the try of who has signed in.
     pub(super) fn forgive_sign_on(&self, address: Option<IpAddr>) {
-        self.throttle.forgive(None, self.proxies.counted(address));
+        self.sign_ons.forgive(None, self.proxies.counted(address));
     }
 
     /// Runs work on the people's file beside the threads that answer.

@@ -70,8 +70,9 @@ impl Proxies {
 
 /// The last address of the last header, with or without a port.
 fn last_hop(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?.as_bytes();
+    // What a client wrote before may be no text.
+    let last = std::str::from_utf8(last.rsplit(|byte| *byte == b',').next()?).ok()?.trim();
     let bare = last.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(last);
     bare.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
@@ -85,6 +86,13 @@ mod tests {
         config.behind_proxy = true;
         config.proxies = named.iter().map(|text| text.parse().unwrap()).collect();
         Proxies::new(&config)
+    }
+
+    #[test]
+    fn what_a_client_wrote_before_the_last_hop_may_be_no_text() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", axum::http::HeaderValue::from_bytes(b"\xff, 192.0.2.7").unwrap());
+        assert_eq!(last_hop(&headers), Some("192.0.2.7".parse().unwrap()));
     }
 
     fn address(proxies: &Proxies, peer: &str, hops: &[&str]) -> Option<String> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     oidc::{OidcError, Provider, Returned, Vouched},
-    people::{Kind, Subject},
+    people::{Kind, Proof, Subject},
 };
 
 use super::{
@@ -88,7 +88,6 @@ pub(super) async fn end_sign_on(
         return Ok(no_store(StatusCode::NO_CONTENT.into_response()));
     }
     let address = from.and_then(|Extension(from)| from.0);
-    gate.admit_sign_on(address)?;
     let returned = Returned::read(asked.uri.query().unwrap_or_default());
     let ticket = gate.ticket_of(&asked.headers);
     let what = format!("sign in at {}", provider.issuer());
@@ -96,9 +95,21 @@ pub(super) async fn end_sign_on(
         gate.record_entry(Kind::Refusal, who, address, (&what, &why));
         shown(&state, &asked, error, Remark::Written)
     };
-    let vouched = match provider.finish(ticket.as_deref(), &returned, &redirect_of(&state)).await {
+    let begun = provider.begun(ticket.as_deref(), &returned);
+    if begun.is_ok() {
+        // Not before: any page can send a browser here, which must keep nobody out.
+        gate.admit_sign_on(address)?;
+    }
+    let vouched = match begun {
+        Ok(begun) => provider.finish(begun, &returned, &redirect_of(&state)).await,
+        Err(error) => Err(error),
+    };
+    let vouched = match vouched {
         Ok(vouched) => vouched,
         Err(error) => {
+            if error.is_of_issuer() {
+                gate.forgive_sign_on(address);
+            }
             let mut response = refused("", refusal_of(&error), format!("{}: {error}", error.code()))?;
             if !matches!(error, OidcError::NotBegun | OidcError::WrongState) {
                 // One that is under way in this browser goes on where another site has sent it here.
@@ -108,17 +119,17 @@ pub(super) async fn end_sign_on(
         }
     };
     let subject = Subject { issuer: vouched.issuer.clone(), subject: vouched.subject.clone() };
-    let known = gate.with_people(move |people| Ok(people.person_of(&subject))).await?;
+    let known = gate.with_people(move |people| Ok(people.proof_by_subject(subject))).await?;
     let response = match known {
         None => {
             let why = format!("oidc-unknown-person: subject {:?}", vouched.subject);
             refused("", unknown(&vouched), why)?
         }
-        Some(person) if person.is_disabled => {
+        Some((person, _)) if person.is_disabled => {
             let error = ApiError::refused(StatusCode::FORBIDDEN, "oidc-kept-out", "this person is kept out");
             refused(&person.name, error, "oidc-kept-out".to_owned())?
         }
-        Some(person) => come_in(&state, gate, (&person.name, &what), (address, &asked, &vouched.to)).await?,
+        Some((_, proof)) => come_in(&state, gate, (proof, &what), (address, &asked, &vouched.to)).await?,
     };
     let mut response = response;
     response.headers_mut().append(header::SET_COOKIE, gate.ticket_cookie("", 0));
@@ -128,12 +139,13 @@ pub(super) async fn end_sign_on(
 async fn come_in(
     state: &AppState,
     gate: &Gate,
-    (person, what): (&str, &str),
+    (proof, what): (Proof, &str),
     (address, asked, to): (Option<IpAddr>, &Asked, &str),
 ) -> Result<Response, ApiError> {
-    let secret = gate.begin_session(person).await?;
+    let person = proof.name().to_owned();
+    let secret = gate.begin_session(proof).await?;
     gate.forgive_sign_on(address);
-    gate.record_sign_in(person, address, what);
+    gate.record_sign_in(&person, address, what);
     let view = View::new(state, asked, &Query::default(), Lang::Zh);
     let mut response = no_store(see_other(&view.file(&local_path(to))));
     response.headers_mut().append(header::SET_COOKIE, gate.cookie(secret.reveal()));

@@ -141,6 +141,7 @@ pub(super) async fn create_user(
     asked.access.check_administer()?;
     let NewUser { name, role, password, rights, oidc } = read_json(&asked.headers, &body)?;
     check_rules(&state, &rights)?;
+    check_issuer(&state, oidc.as_ref())?;
     let signs_in = password.is_some() || (oidc.is_some() && state.provider.is_some());
     if !gate.people().has_people() && (role != Role::Administrator || !signs_in) {
         let detail = "the first user must be an administrator with a password: nobody else could add the next";
@@ -155,7 +156,11 @@ pub(super) async fn create_user(
     let person =
         gate.people().person(&name).ok_or_else(|| ApiError::internal("somebody was added and is not there"))?;
     let answer = no_store((StatusCode::CREATED, axum::Json(describe(&person))).into_response());
-    Ok(Remark::Did(format!("{} as {role}", person.name)).on(answer))
+    let linked = person
+        .subject
+        .as_ref()
+        .map_or(String::new(), |subject| format!(", linked with subject {} of {}", subject.subject, subject.issuer));
+    Ok(Remark::Did(format!("{} as {role}{linked}", person.name)).on(answer))
 }
 
 /// `PATCH /users/{name}`: another role, password or rights; keeps somebody out or lets them in again.
@@ -169,6 +174,7 @@ pub(super) async fn update_user(
     asked.access.check_administer()?;
     let ChangedUser { role, password, rights, disabled, oidc } = read_json(&asked.headers, &body)?;
     rights.as_ref().map_or(Ok(()), |rights| check_rules(&state, rights))?;
+    check_issuer(&state, oidc.as_ref().and_then(Option::as_ref))?;
     let altered = Altered { role, rights, password, disabled, subject: oidc };
     let (of, did) = (name.clone(), words_of(&altered));
     gate.with_people(move |people| people.alter(&of, &altered)).await?;
@@ -176,6 +182,19 @@ pub(super) async fn update_user(
     let person = gate.people().person(&name).ok_or_else(|| crate::people::PeopleError::Nobody(name))?;
     let answer = no_store(axum::Json(describe(&person)).into_response());
     Ok(did.map_or(Remark::Nothing, Remark::Did).on(answer))
+}
+
+/// Refuses a link with another issuer than the one where people sign in here: it would let nobody in.
+fn check_issuer(state: &AppState, subject: Option<&crate::people::Subject>) -> Result<(), ApiError> {
+    let wanted = state.provider.as_ref().map(|provider| provider.issuer());
+    match (subject, wanted) {
+        (Some(subject), Some(wanted)) if subject.issuer != wanted => {
+            let detail =
+                format!("the issuer {:?} is not {wanted:?}, where people sign in to this server", subject.issuer);
+            Err(ApiError::bad_parameter("oidc", "bad-value", detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What of somebody was given anew, in words; no secret.

@@ -58,7 +58,7 @@ pub enum TokenFault {
     #[error("it cannot be read: {0}")]
     Unreadable(String),
     /// Signed by a way that is not taken: none, a shared secret, something unknown.
-    #[error("its algorithm {0:?} is not taken: only RS, PS, ES (256, 384, 512) and EdDSA are")]
+    #[error("its algorithm {0:?} is not taken: only RS and PS (256, 384, 512), ES (256, 384) and EdDSA are")]
     Algorithm(String),
     /// The issuer publishes no key for it.
     #[error("the identity provider publishes no key that fits it")]

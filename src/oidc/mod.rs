@@ -32,7 +32,7 @@ pub use error::{OidcError, TokenFault};
 
 use client::{Client, Form};
 use keys::Keys;
-use ticket::{Seal, Ticket};
+use ticket::{Derived, Seal, Ticket};
 use token::{Token, Wanted};
 
 /// The issuer's document and keys are asked for anew after so long.
@@ -41,6 +41,8 @@ const GOOD_FOR: Duration = Duration::from_hours(1);
 const KEYS_AGAIN: u32 = 60;
 /// Sign-ins that are exchanged with the issuer at a time.
 const MOST_AT_A_TIME: usize = 16;
+/// How long a sign-in waits while many others ask the issuer.
+const PATIENCE_FOR_A_TURN: Duration = Duration::from_secs(5);
 /// Sign-ins that came back and are remembered.
 const MOST_REMEMBERED: usize = 20_000;
 /// The longest code that is taken, bytes.
@@ -119,6 +121,13 @@ pub struct Returned {
     iss: Option<String>,
     error: Option<String>,
     has_twice: bool,
+}
+
+/// A sign-in that came back to the browser in which it was begun.
+#[expect(missing_debug_implementations, reason = "it holds what is secret until the sign-in ends")]
+pub struct Ongoing {
+    ticket: Ticket,
+    derived: Derived,
 }
 
 /// Whom the issuer vouches for.
@@ -204,27 +213,29 @@ impl Provider {
         Ok(Begun { location, cookie: self.seal.write(&ticket) })
     }
 
+    /// The sign-in with which a browser comes back: begun here, in that browser, and lately.
+    ///
+    /// # Errors
+    /// [`OidcError::NotBegun`], [`OidcError::WrongState`]: what any page of another site can bring about.
+    pub fn begun(&self, cookie: Option<&str>, returned: &Returned) -> Result<Ongoing, OidcError> {
+        let ticket = cookie.and_then(|cookie| self.seal.read(cookie, now())).ok_or(OidcError::NotBegun)?;
+        let derived = self.seal.derive(&ticket);
+        // Both are hashes of what only this process and this browser have: comparing them tells nobody anything.
+        if returned.state.as_deref() != Some(derived.state.as_str()) {
+            return Err(OidcError::WrongState);
+        }
+        Ok(Ongoing { ticket, derived })
+    }
+
     /// Ends a sign-in: whom the issuer vouches for.
     ///
     /// # Errors
     /// [`OidcError`], each cause its own.
-    pub async fn finish(
-        &self,
-        cookie: Option<&str>,
-        returned: &Returned,
-        redirect: &str,
-    ) -> Result<Vouched, OidcError> {
-        let ticket = cookie.and_then(|cookie| self.seal.read(cookie, now())).ok_or(OidcError::NotBegun)?;
-        let derived = self.seal.derive(&ticket);
+    pub async fn finish(&self, begun: Ongoing, returned: &Returned, redirect: &str) -> Result<Vouched, OidcError> {
+        let Ongoing { ticket, derived } = begun;
         if returned.has_twice {
             return Err(OidcError::Malformed);
         }
-        let state = returned.state.as_deref().ok_or(OidcError::Malformed)?;
-        // Both are hashes of what only this process and this browser have: comparing them tells nobody anything.
-        if state != derived.state {
-            return Err(OidcError::WrongState);
-        }
-        self.use_up(state)?;
         let document = self.document().await?;
         if returned
             .iss
@@ -238,7 +249,9 @@ impl Provider {
         }
         let code = returned.code.as_deref().filter(|code| !code.is_empty() && code.len() <= LONGEST_CODE);
         let code = code.ok_or(OidcError::Malformed)?;
-        let _turn = self.turns.try_acquire().map_err(|_| OidcError::Busy)?;
+        let turn = tokio::time::timeout(PATIENCE_FOR_A_TURN, self.turns.acquire()).await;
+        let _turn = turn.ok().and_then(Result::ok).ok_or(OidcError::Busy)?;
+        self.use_up(&derived.state)?;
         let text = self.exchange(&document, code, (&derived.verifier, redirect)).await?;
         let token = Token::read(&text)?;
         self.check_signature(&document, &token).await?;
@@ -247,17 +260,18 @@ impl Provider {
         Ok(Vouched { issuer: issuer.to_owned(), subject: named.subject, shown: named.shown, to: ticket.to })
     }
 
-    /// Remembers that a sign-in came back.
+    /// Remembers that the code of a sign-in was used. Under a flood the oldest are forgotten: the issuer takes no code
+    /// twice either.
     fn use_up(&self, state: &str) -> Result<(), OidcError> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now();
         if used.len() >= MOST_REMEMBERED {
-            used.retain(|_, until| *until > now);
-            if used.len() >= MOST_REMEMBERED {
-                return Err(OidcError::Busy);
-            }
+            let mut ends: Vec<u64> = used.values().copied().collect();
+            ends.sort_unstable();
+            let quarter = ends[ends.len() / 4];
+            used.retain(|_, until| *until > now.max(quarter));
         }
-        match used.insert(state.to_owned(), now + 2 * ticket::GOOD_FOR) {
+        match used.insert(state.to_owned(), now + ticket::GOOD_FOR) {
             Some(_) => Err(OidcError::Replayed),
             None => Ok(()),
         }
@@ -317,8 +331,8 @@ impl Provider {
     async fn check_signature(&self, document: &Document, token: &Token<'_>) -> Result<(), OidcError> {
         let keys = self.keys(document, false).await?;
         let signed = match token.is_signed_by(&keys) {
-            // The issuer may have taken up another key since.
-            None => token.is_signed_by(&*self.keys(document, true).await?),
+            // The issuer may have taken up another key since, under the same name too.
+            None | Some(false) => token.is_signed_by(&*self.keys(document, true).await?),
             told => told,
         };
         match signed {

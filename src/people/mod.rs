@@ -36,7 +36,7 @@ use rusqlite::Connection;
 
 pub use audit::{Entry, Kind, Recorded};
 pub use error::PeopleError;
-pub use person::{Altered, NewPerson, Person, Subject};
+pub use person::{Altered, NewPerson, Person, Proof, Subject};
 pub use register::{Identity, Means};
 pub use right::{Rights, Role};
 pub use secret::Secret;

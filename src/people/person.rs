@@ -11,6 +11,7 @@ use super::{
     now_ms,
     right::{Rights, Role},
     secret,
+    session::end_sessions,
 };
 
 /// Somebody with a name.
@@ -123,24 +124,61 @@ fn link(file: &rusqlite::Transaction<'_>, name: &str, subject: &Subject) -> Resu
     Ok(())
 }
 
+/// What somebody has shown to be who they are. It is looked at again when their session begins: checking a password takes
+/// time, in which they may have been given another one, or have gone.
+#[derive(Debug)]
+pub struct Proof {
+    /// Whom it proves.
+    pub(super) name: String,
+    pub(super) by: By,
+}
+
+#[derive(Debug)]
+pub(super) enum By {
+    /// The hash that the password was checked against.
+    Password(String),
+    /// What an issuer vouches for.
+    Subject(Subject),
+}
+
+impl Proof {
+    /// Whom it proves.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// An administrator who has a way in.
+const ACTIVE_ADMINISTRATOR: &str = "role = 'administrator' AND NOT disabled AND (password IS NOT NULL \
+    OR EXISTS (SELECT 1 FROM subject WHERE subject.person = person.name) \
+    OR EXISTS (SELECT 1 FROM token WHERE token.person = person.name COLLATE NOCASE))";
+
 fn is_active_administrator(file: &rusqlite::Transaction<'_>, name: &str) -> Result<bool, PeopleError> {
-    let sql = "SELECT count(*) FROM person WHERE name = ? AND role = 'administrator' AND NOT disabled";
+    let sql = format!("SELECT count(*) FROM person WHERE name = ? AND {ACTIVE_ADMINISTRATOR}");
+    let sql = sql.as_str();
     Ok(file.query_row(sql, [name], |row| row.get::<_, i64>(0))? > 0)
 }
 
 /// Refuses, inside the transaction that would do it, to take the last administrator away.
 fn check_some_remain(file: &rusqlite::Transaction<'_>) -> Result<(), PeopleError> {
-    let sql = "SELECT count(*) FROM person WHERE role = 'administrator' AND NOT disabled";
-    match file.query_row(sql, [], |row| row.get::<_, i64>(0))? {
+    let sql = format!("SELECT count(*) FROM person WHERE {ACTIVE_ADMINISTRATOR}");
+    match file.query_row(&sql, [], |row| row.get::<_, i64>(0))? {
         0 => Err(PeopleError::LastAdministrator),
         _ => Ok(()),
     }
 }
 
-fn dismiss(file: &rusqlite::Transaction<'_>, name: &str) -> Result<(), PeopleError> {
+/// Ends all that lets in who has, or had, a name.
+fn clear(file: &rusqlite::Transaction<'_>, name: &str) -> Result<(), PeopleError> {
     for table in ["token", "session", "subject"] {
         file.execute(&format!("DELETE FROM {table} WHERE person = ?1 COLLATE NOCASE"), [name])?;
     }
+    Ok(())
+}
+
+fn dismiss(file: &rusqlite::Transaction<'_>, name: &str) -> Result<(), PeopleError> {
+    clear(file, name)?;
     file.execute("DELETE FROM person WHERE name = ?1", [name])?;
     Ok(())
 }
@@ -188,6 +226,8 @@ impl People {
             if added != 1 {
                 return Err(PeopleError::Exists(name.clone()));
             }
+            // Nothing of somebody of that name who has gone is theirs.
+            clear(file, &name)?;
             subject.map_or(Ok(()), |subject| link(file, &name, subject))
         })
     }
@@ -248,7 +288,15 @@ impl People {
         })
     }
 
-    /// The person for whom an issuer vouches, kept out or not. Names play no part in it.
+    /// The person for whom an issuer vouches, kept out or not, and the proof of it. Names play no part in it.
+    #[must_use]
+    pub fn proof_by_subject(&self, subject: Subject) -> Option<(Arc<Person>, Proof)> {
+        let person = self.person_of(&subject)?;
+        let name = person.name.clone();
+        Some((person, Proof { name, by: By::Subject(subject) }))
+    }
+
+    /// The person for whom an issuer vouches, kept out or not.
     #[must_use]
     pub fn person_of(&self, subject: &Subject) -> Option<Arc<Person>> {
         // Whom the command line has just linked, or is linked no more, is known at once: a session lasts.
@@ -277,8 +325,7 @@ impl People {
     /// # Errors
     /// As [`People::set_role`].
     pub fn set_disabled(&self, name: &str, is_disabled: bool) -> Result<(), PeopleError> {
-        self.set(name, "UPDATE person SET disabled = ?2 WHERE name = ?1", &is_disabled)?;
-        self.end_sessions_of(name, None)
+        self.set_and_end_sessions(name, "UPDATE person SET disabled = ?2 WHERE name = ?1", &is_disabled, None)
     }
 
     /// Gives somebody another password; their sessions end, but for the one that is kept.
@@ -288,8 +335,7 @@ impl People {
     pub fn set_password(&self, name: &str, password: &str, kept: Option<&str>) -> Result<(), PeopleError> {
         let name = self.person(name).ok_or_else(|| PeopleError::Nobody(name.to_owned()))?.name.clone();
         let hash = secret::hash_password(&name, password)?;
-        self.set(&name, "UPDATE person SET password = ?2 WHERE name = ?1", &hash)?;
-        self.end_sessions_of(&name, kept)
+        self.set_and_end_sessions(&name, "UPDATE person SET password = ?2 WHERE name = ?1", &hash, kept)
     }
 
     /// Removes somebody with their tokens and sessions; what they changed keeps their name.
@@ -304,10 +350,33 @@ impl People {
     /// The name of the person whose password this is. Takes as long for a name that nobody has: about 20 ms and 19 MiB.
     #[must_use]
     pub fn is_password_of(&self, name: &str, password: &str) -> Option<String> {
+        self.proof_by_password(name, password).map(|proof| proof.name)
+    }
+
+    /// As [`People::is_password_of`], to begin a session with.
+    #[must_use]
+    pub fn proof_by_password(&self, name: &str, password: &str) -> Option<Proof> {
         let known: String = name.nfc().collect();
         let person = self.register_now().person(&known).filter(|person| !person.is_disabled).cloned();
-        let hash = person.as_ref().and_then(|person| person.password.as_deref());
-        secret::is_password(password, hash).then(|| person.map(|person| person.name.clone())).flatten()
+        let hash = person.as_ref().and_then(|person| person.password.clone());
+        if !secret::is_password(password, hash.as_deref()) {
+            return None;
+        }
+        Some(Proof { name: person?.name.clone(), by: By::Password(hash?) })
+    }
+
+    fn set_and_end_sessions(
+        &self,
+        name: &str,
+        sql: &str,
+        value: &dyn rusqlite::ToSql,
+        kept: Option<&str>,
+    ) -> Result<(), PeopleError> {
+        let (name, kept) = (name.nfc().collect::<String>(), kept.map(secret::hash_of));
+        self.change(|file| match file.execute(sql, params![name, value])? {
+            0 => Err(PeopleError::Nobody(name.clone())),
+            _ => end_sessions(file, &name, kept),
+        })
     }
 
     fn set(&self, name: &str, sql: &str, value: &dyn rusqlite::ToSql) -> Result<(), PeopleError> {

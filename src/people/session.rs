@@ -8,6 +8,7 @@ use super::{
     Identity, Means, People,
     error::PeopleError,
     now_ms,
+    person::{By, Proof, Subject},
     secret::{self, Hash, Secret},
 };
 
@@ -52,21 +53,64 @@ pub(super) fn read(conn: &Connection) -> Result<Vec<Stored>, PeopleError> {
     Ok(sessions.collect::<Result<_, _>>()?)
 }
 
+fn forget_ended(file: &rusqlite::Transaction<'_>, now: i64) -> Result<(), PeopleError> {
+    let ended = params![now - LONGEST, now - LONGEST_IDLE];
+    file.execute("DELETE FROM session WHERE made_at <= ? OR used_at <= ?", ended)?;
+    Ok(())
+}
+
+/// Ends all sessions of somebody but the one that is kept.
+pub(super) fn end_sessions(
+    file: &rusqlite::Transaction<'_>,
+    name: &str,
+    kept: Option<Hash>,
+) -> Result<(), PeopleError> {
+    let which = params![name, kept];
+    file.execute("DELETE FROM session WHERE person = ?1 COLLATE NOCASE AND (?2 IS NULL OR hash <> ?2)", which)?;
+    Ok(())
+}
+
 impl People {
-    /// Begins a session of somebody, or at the machine itself, and gives its secret for the browser to keep.
+    /// Begins a session at the machine itself, and gives its secret for the browser to keep.
     ///
     /// # Errors
     /// [`PeopleError`] where the file cannot be written.
-    pub fn begin_session(&self, person: Option<&str>) -> Result<Secret, PeopleError> {
+    pub fn begin_local_session(&self) -> Result<Secret, PeopleError> {
         let (secret, now) = (Secret::new("")?, now_ms());
         self.change(|file| {
-            let ended = params![now - LONGEST, now - LONGEST_IDLE];
-            file.execute("DELETE FROM session WHERE made_at <= ? OR used_at <= ?", ended)?;
-            let kept = params![secret.hash(), person, now];
-            file.execute("INSERT INTO session (hash, person, made_at, used_at) VALUES (?1, ?2, ?3, ?3)", kept)?;
+            forget_ended(file, now)?;
+            let kept = params![secret.hash(), now];
+            file.execute("INSERT INTO session (hash, person, made_at, used_at) VALUES (?1, NULL, ?2, ?2)", kept)?;
             Ok(())
         })?;
         Ok(secret)
+    }
+
+    /// Begins a session of who has shown who they are, as [`People::begin_local_session`]; `None` where what they have
+    /// shown is worth nothing any more.
+    ///
+    /// # Errors
+    /// [`PeopleError`] where the file cannot be written.
+    pub fn begin_session(&self, proof: &Proof) -> Result<Option<Secret>, PeopleError> {
+        let (secret, now) = (Secret::new("")?, now_ms());
+        let begun = self.change(|file| {
+            forget_ended(file, now)?;
+            let insert = "INSERT INTO session (hash, person, made_at, used_at) \
+                          SELECT ?1, name, ?2, ?2 FROM person WHERE name = ?3 AND NOT disabled AND ";
+            Ok(match &proof.by {
+                By::Password(hash) => {
+                    let shown = params![secret.hash(), now, proof.name, hash];
+                    file.execute(&format!("{insert} password = ?4"), shown)?
+                }
+                By::Subject(Subject { issuer, subject }) => {
+                    let is_linked =
+                        "EXISTS (SELECT 1 FROM subject WHERE person = name AND issuer = ?4 AND subject = ?5)";
+                    let shown = params![secret.hash(), now, proof.name, issuer, subject];
+                    file.execute(&format!("{insert} {is_linked}"), shown)?
+                }
+            })
+        })?;
+        Ok((begun == 1).then_some(secret))
     }
 
     /// Whose session this is; `None` for one that is unknown or has ended.
@@ -122,11 +166,7 @@ impl People {
     /// As [`People::end_session`].
     pub fn end_sessions_of(&self, name: &str, kept: Option<&str>) -> Result<(), PeopleError> {
         let kept = kept.map(secret::hash_of);
-        self.change(|file| {
-            let which = params![name, kept];
-            file.execute("DELETE FROM session WHERE person = ?1 COLLATE NOCASE AND (?2 IS NULL OR hash <> ?2)", which)?;
-            Ok(())
-        })
+        self.change(|file| end_sessions(file, name, kept))
     }
 
     /// A key that signs one browser in at the machine itself, once and within the hour. An earlier one is void.
@@ -144,7 +184,7 @@ impl People {
     /// used, or its time is over, or there are people by now.
     ///
     /// # Errors
-    /// As [`People::begin_session`].
+    /// As [`People::begin_local_session`].
     pub fn redeem(&self, shown: &str) -> Result<Option<Secret>, PeopleError> {
         if self.has_people() {
             return Ok(None);
@@ -157,6 +197,6 @@ impl People {
             }
             *kept = None;
         }
-        self.begin_session(None).map(Some)
+        self.begin_local_session().map(Some)
     }
 }

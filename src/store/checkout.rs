@@ -45,6 +45,9 @@ pub struct Checkout {
     pub rows: Vec<(i64, i64)>,
     /// The edits that the file saw, oldest first; `None` where it keeps no log.
     pub log: Option<Vec<Stamp>>,
+    /// Whether the log has seen all edits up to now: a program that puts another table in the layer's place takes the
+    /// triggers away that write it.
+    pub sees_all: bool,
 }
 
 const TABLES: &str = "\
@@ -74,7 +77,7 @@ impl Checkout {
         getrandom::fill(&mut bytes)
             .map_err(|error| StoreError::io("random numbers", std::io::Error::other(error.to_string())))?;
         let id = format!("{:032x}", u128::from_be_bytes(bytes));
-        Ok(Self { id, workspace, seq, hash, layer, rows, log: Some(Vec::new()) })
+        Ok(Self { id, workspace, seq, hash, layer, rows, log: Some(Vec::new()), sees_all: true })
     }
 
     /// Marks a GeoPackage of the layer, which nobody has open, as this check-out: whatever edits it from now on leaves
@@ -131,7 +134,9 @@ impl Checkout {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         drop(statement);
         let log = log_of(&conn)?;
-        Ok(Some(Self { id: value("checkout")?, workspace: value("workspace")?, seq, hash, layer, rows, log }))
+        let sees_all = keeps_log(&conn, &layer)?;
+        let (id, workspace) = (value("checkout")?, value("workspace")?);
+        Ok(Some(Self { id, workspace, seq, hash, layer, rows, log, sees_all }))
     }
 }
 
@@ -147,6 +152,13 @@ fn keep_log(conn: &Connection, layer: &LayerId) -> Result<(), StoreError> {
          CREATE TRIGGER mutu_checkout_update AFTER UPDATE ON {table} BEGIN \
          {log} SELECT OLD.{key}, random() UNION ALL SELECT NEW.{key}, random() WHERE NEW.{key} IS NOT OLD.{key}; END;"
     ))?)
+}
+
+/// Whether the triggers stand that write the log.
+fn keeps_log(conn: &Connection, layer: &LayerId) -> Result<bool, StoreError> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE \
+               AND name IN ('mutu_checkout_insert', 'mutu_checkout_delete', 'mutu_checkout_update')";
+    Ok(conn.query_row(sql, [layer.as_str()], |row| row.get::<_, i64>(0))? == 3)
 }
 
 fn log_of(conn: &Connection) -> Result<Option<Vec<Stamp>>, StoreError> {

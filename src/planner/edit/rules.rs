@@ -59,11 +59,10 @@ struct Broken {
 }
 
 impl Broken {
+    /// Of several that it was, all together: two parcels that each stick out a little may be merged.
     fn of(figures: impl Iterator<Item = f64>, tolerance: f64) -> Self {
-        figures.fold(Self { before: false, before_m2: 0.0 }, |broken, m2| Self {
-            before: broken.before || m2 > tolerance,
-            before_m2: broken.before_m2 + m2,
-        })
+        let before_m2 = figures.sum();
+        Self { before: before_m2 > tolerance, before_m2 }
     }
 
     /// Whether an edit after which it is so much must answer for it.
@@ -247,4 +246,17 @@ fn table_of<'c>(catalog: &'c Catalog, layer: &LayerId) -> Option<&'c Table> {
 fn placed(finding: Finding, state: &LayerState, row: Row) -> Finding {
     let middle = state.table().shape(row).and_then(|shape| shape.bounds()).map(|bounds| bounds.center());
     Finding { place: middle.map(|at| [at.x, at.y]), ..finding }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_broke_together_is_not_blamed_on_the_one_that_they_become() {
+        let both = Broken::of([0.9, 0.9].into_iter(), 1.0);
+        assert!(!both.is_worse(1.8));
+        assert!(both.is_worse(1.9));
+        assert!(Broken::of([0.9].into_iter(), 1.0).is_worse(1.002), "from within the tolerance to beyond it");
+    }
 }

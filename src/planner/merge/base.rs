@@ -42,23 +42,31 @@ pub(super) struct Unclear(pub(super) i64);
 pub(super) struct File<'a> {
     /// What it saw of its own edits, oldest first; `None` where it keeps no log.
     pub(super) log: Option<&'a [Stamp]>,
+    /// Whether that is all of them.
+    pub(super) sees_all: bool,
     pub(super) theirs: &'a BTreeMap<i64, Feature>,
     /// Its features at the check-out.
     pub(super) at_checkout: &'a BTreeMap<i64, Image>,
 }
 
 impl File<'_> {
-    /// Where its merge begins, `all` being the check-ins of the file and of its copies, oldest first.
-    pub(super) fn base(&self, all: &[StoredCheckIn]) -> Result<Base, Unclear> {
+    /// Where its merge begins, `all` being the check-ins of the file and of its copies, oldest first; `anew` where what was
+    /// brought before shall be brought again.
+    pub(super) fn base(&self, all: &[StoredCheckIn], anew: bool) -> Result<Base, Unclear> {
         let log = self.log.unwrap_or_default();
         let lineage = self.lineage(all)?;
         let tip = lineage.last().map_or(0, |last| last.log.len()).min(log.len());
         let held = fold(&lineage);
         let later = |one: &&StoredCheckIn| tip < log.len() && one.log.starts_with(log);
         let behind = all.iter().find(later).filter(|one| lineage.iter().all(|in_it| in_it.seq != one.seq));
+        // An older state to the log, which may have seen nothing of what came later.
+        if let Some(one) = behind.filter(|_| !self.sees_all) {
+            return Err(Unclear(one.seq));
+        }
+        let behind = behind.filter(|_| !anew);
         let mut known = held.clone();
         if behind.is_none() {
-            self.overlay_fork(all, (log, tip), &mut known);
+            self.overlay_fork(all, (log, tip), &mut known)?;
         }
         Ok(Base {
             before: lineage.iter().map(|one| one.seq).collect(),
@@ -110,11 +118,19 @@ impl File<'_> {
 
     /// A copy taken between two check-ins shares the edits before with the file that was brought back: of these features,
     /// what both held when they parted.
-    fn overlay_fork(&self, all: &[StoredCheckIn], (log, tip): (&[Stamp], usize), known: &mut Known) {
+    fn overlay_fork(
+        &self,
+        all: &[StoredCheckIn],
+        (log, tip): (&[Stamp], usize),
+        known: &mut Known,
+    ) -> Result<(), Unclear> {
         let shared = |one: &StoredCheckIn| one.log.iter().zip(log).take_while(|(a, b)| a == b).count();
         let forks = all.iter().map(|one| (shared(one), one)).filter(|(length, _)| *length > tip);
         // Of several, the first that went on from there is nearest.
-        let Some((length, other)) = forks.max_by_key(|(length, one)| (*length, -one.seq)) else { return };
+        let Some((length, other)) = forks.max_by_key(|(length, one)| (*length, -one.seq)) else { return Ok(()) };
+        if !self.sees_all {
+            return Err(Unclear(other.seq));
+        }
         let held = fold(&ancestry(all, Some(other)));
         let ids = |stamps: &[Stamp]| stamps.iter().map(|stamp| stamp.id).collect::<BTreeSet<i64>>();
         let (there_since, since) = (ids(&other.log[length..]), ids(&log[length..]));
@@ -136,6 +152,7 @@ impl File<'_> {
                 _ => {}
             }
         }
+        Ok(())
     }
 }
 

@@ -32,8 +32,9 @@ pub(super) fn prepare(
     let unfit = |what: String| PlannerError::Unfit(format!("{}: {what}; nothing was changed", request.file.display()));
     let theirs = features_of(&request.file, state.layer())?;
     let at_checkout = at_checkout(store, checkout, state)?;
-    let file = File { log: checkout.log.as_deref(), theirs: &theirs, at_checkout: &at_checkout };
-    let base = file.base(&store.check_ins(&checkout.id)?).map_err(|unclear| {
+    let log = checkout.log.as_deref();
+    let file = File { log, sees_all: checkout.sees_all, theirs: &theirs, at_checkout: &at_checkout };
+    let base = file.base(&store.check_ins(&checkout.id)?, request.anew).map_err(|unclear| {
         unfit(format!(
             "a program changed it so that its log did not see it, and it cannot be told whether it is the file that came \
              back as number {} or another copy of it: check the features out again and make the changes that are missing \
@@ -54,7 +55,7 @@ pub(super) fn prepare(
     let stays = |(there, (here, image)): (&i64, &(i64, Image))| {
         (image.is(merging.theirs.get(there)) && touched.contains(here) && !request.anew).then_some(*here)
     };
-    merging.told.changed_here = base.held.iter().filter_map(stays).collect();
+    merging.told.changed_here = base.known.iter().filter_map(stays).collect();
     Ok(merging.done(&base, changes, rows))
 }
 
@@ -156,6 +157,8 @@ impl Merging<'_> {
             Image::Held(base) => Some(base),
             // Both are the same: what was before does not matter.
             Image::Dropped(_) if ours.as_ref() == theirs => theirs,
+            // Nobody has changed it here since: what it was is what it is.
+            Image::Dropped(_) if base.is(ours.as_ref()) => ours.as_ref(),
             Image::Dropped(_) => {
                 return Err(format!(
                     "feature {id} was changed in it, and what the feature was before is not kept: the record was \

@@ -120,5 +120,21 @@ pub(super) fn strays(conn: &Connection, found: &mut Verification) -> Result<(), 
         let what = "the content of a change was removed, though the record says it is kept";
         found.add(Some(&layer), Some(id), Some(seq), what);
     }
+    if has_checkins { check_ins(conn, found) } else { Ok(()) }
+}
+
+/// Content of check-ins that is missing where it should be kept: a hash in its place is as good to the chain.
+fn check_ins(conn: &Connection, found: &mut Verification) -> Result<(), StoreError> {
+    let sql = "SELECT seq FROM mutu_checkin_row WHERE seq >= ?1 AND hex(substr(theirs, 1, 1)) = 'FF' \
+               UNION SELECT seq FROM mutu_checkin WHERE length(log) = 33 AND hex(substr(log, 1, 1)) = 'FF'";
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = statement.query([found.kept_from])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        found.of_entry(
+            seq,
+            format!("what the check-in of number {seq} held was removed, though the record says it is kept"),
+        );
+    }
     Ok(())
 }

@@ -345,3 +345,80 @@ fn a_file_that_an_older_program_brought_back_does_not_bring_its_new_features_twi
     let report = merge(&desk, "a.gpkg", 0, &[]);
     assert_eq!((&report["before"], &report["changed"], &report["added"]), (&json!([2]), &json!([1]), &json!([])));
 }
+
+#[test]
+fn a_file_whose_log_was_taken_away_with_its_table_is_not_taken_for_an_older_state_or_a_fork() {
+    for also in [None, Some("1")] {
+        let desk = checked_out();
+        field(&desk, "a.gpkg", "status = '乙' WHERE fid = 1");
+        copy(&desk, "a.gpkg", "b.gpkg");
+        field(&desk, "a.gpkg", &format!("note = '甲' WHERE fid = {}", also.unwrap_or("2")));
+        merge(&desk, "a.gpkg", 0, &[]);
+        let before = parcels(&desk);
+        if also.is_some() {
+            field(&desk, "b.gpkg", "note = '记得' WHERE fid = 2");
+        }
+        // Another table in the layer's place, as ogr2ogr -overwrite makes it: nothing writes the log any more.
+        let triggers = ["insert", "update", "delete"].map(|what| format!("DROP TRIGGER mutu_checkout_{what};"));
+        desk.sql("b.gpkg", &triggers.concat());
+        field(&desk, "b.gpkg", "floor = 99 WHERE fid = 1");
+        let (_, said) = desk.ends_with(20, &["import", "--merge", "b.gpkg"]);
+        assert!(said.contains("its log did not see it"), "{said}");
+        assert_eq!(parcels(&desk), before);
+    }
+}
+
+#[test]
+fn an_older_state_of_a_file_comes_again_where_that_is_said() {
+    let desk = checked_out();
+    field(&desk, "a.gpkg", "status = '乙' WHERE fid = 1");
+    add(&desk, "a.gpkg", "N", 0.01);
+    copy(&desk, "a.gpkg", "b.gpkg");
+    field(&desk, "a.gpkg", "note = '后来' WHERE fid = 2");
+    merge(&desk, "a.gpkg", 0, &[]);
+    undo(&desk, "2");
+    assert_eq!(merge(&desk, "b.gpkg", 0, &[])["behind"], json!(2));
+    assert_eq!(parcels(&desk)[0], "1 P1 认定 1.5 -");
+    merge(&desk, "b.gpkg", 0, &["--anew"]);
+    let now = parcels(&desk);
+    assert_eq!(now[..2].to_vec(), ["1 P1 乙 1.5 -", "2 P2 认定 2.5 -"]);
+    assert_eq!(now.iter().filter(|row| row.contains(" N ")).count(), 1, "{now:?}");
+    merge(&desk, "b.gpkg", 0, &["--anew"]);
+    assert_eq!(parcels(&desk), now, "what is there is not brought twice");
+    desk.ends_with(0, &["verify"]);
+}
+
+#[test]
+fn content_that_only_its_hash_is_left_of_is_known_where_nobody_has_changed_it_here() {
+    let desk = checked_out();
+    field(&desk, "a.gpkg", "status = '乙' WHERE fid = 1");
+    merge(&desk, "a.gpkg", 0, &[]);
+    here(&desk, "UPDATE parcels SET floor = 6 WHERE fid = 3");
+    desk.ends_with(0, &["history", "compact", "--before", "3"]);
+    field(&desk, "a.gpkg", "status = '丙' WHERE fid = 1");
+    merge(&desk, "a.gpkg", 0, &[]);
+    assert_eq!(parcels(&desk)[0], "1 P1 丙 1.5 -");
+    desk.ends_with(0, &["verify"]);
+}
+
+#[test]
+fn what_a_check_in_held_may_not_be_replaced_by_its_hash() {
+    let desk = checked_out();
+    field(&desk, "a.gpkg", "status = '乙' WHERE fid = 1");
+    merge(&desk, "a.gpkg", 0, &[]);
+    let whole = std::fs::read(desk.file()).unwrap();
+    for (table, column) in [("mutu_checkin_row", "theirs"), ("mutu_checkin", "log")] {
+        // To the chain a content and its hash are the same, or nothing could be compacted.
+        let script = format!(
+            "import sqlite3,sys,hashlib\nc=sqlite3.connect(sys.argv[1])\nfor n,b in c.execute('SELECT rowid, {column} FROM \
+             {table}').fetchall():\n c.execute('UPDATE {table} SET {column} = ? WHERE rowid = ?', \
+             (b'\\xff'+hashlib.sha256(b).digest(), n))\nc.commit()\nc.close()"
+        );
+        assert!(
+            std::process::Command::new("python3").args(["-c", &script]).arg(desk.file()).status().unwrap().success()
+        );
+        let (out, err) = desk.ends_with(20, &["verify"]);
+        assert!(format!("{out}{err}").contains("the check-in of number 2"), "{table}: {out}{err}");
+        std::fs::write(desk.file(), &whole).unwrap();
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use mutu::people::{Altered, NewToken, People, PeopleError, Person, Rights, Role};
+use mutu::people::{Altered, NewToken, People, PeopleError, Person, Rights, Role, Subject};
 use serde_json::{Value, json};
 
 use super::{Office, PASSWORD, cookie_of};
@@ -339,7 +339,7 @@ fn a_server_that_others_reach_stays_closed_when_its_last_person_is_removed() {
         |config| config.listen = "0.0.0.0:8443".parse().unwrap(),
     ] {
         let office = Office::with(set);
-        let local = office.people.begin_session(None).unwrap();
+        let local = office.people.begin_local_session().unwrap();
         office.people.add("boss", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
         office.people.remove("boss").unwrap();
         for path in ["/collections", "/collections/parcels/items?limit=1", "/changes"] {
@@ -371,7 +371,7 @@ fn of_two_administrators_who_demote_each_other_at_once_one_stays() {
     // Two processes: the rule holds in the file and not in one of them.
     let people = [People::open(&workspace).unwrap(), People::open(&workspace).unwrap()];
     for name in ["li", "wang"] {
-        people[0].add(name, Role::Administrator, &Rights::default(), None).unwrap();
+        people[0].add(name, Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
     }
     let ways: [Way; 3] = [
         |people, name| people.alter(name, &Altered { role: Some(Role::Reader), ..Altered::default() }),
@@ -399,7 +399,7 @@ fn of_two_administrators_who_demote_each_other_at_once_one_stays() {
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "round {round}: {outcomes:?}");
         assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(PeopleError::LastAdministrator))), "{outcomes:?}");
         let (people, name) = if outcomes[0].is_ok() { (&people[0], "wang") } else { (&people[1], "li") };
-        if people.add(name, Role::Administrator, &Rights::default(), None).is_err() {
+        if people.add(name, Role::Administrator, &Rights::default(), Some(PASSWORD)).is_err() {
             people.set_role(name, Role::Administrator).unwrap();
             people.set_disabled(name, false).unwrap();
         }
@@ -444,4 +444,56 @@ fn pages_say_who_is_signed_in_and_lead_to_where_one_signs_in() {
     }
     let page = read(&office, "/sign-in?to=/targets", "en", &[]);
     assert!(!page.text().contains("class=\"account\""), "{}", page.text());
+}
+
+type End = fn(&People);
+
+#[test]
+fn a_sign_in_under_way_ends_with_what_it_was_begun_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = People::open(&folder.path().join("a.gpkg")).unwrap();
+    let add = |password| people.add("tmp", Role::Reader, &Rights::default(), Some(password));
+    add(PASSWORD).unwrap();
+    let proof = || people.proof_by_password("tmp", PASSWORD).unwrap();
+    assert!(people.begin_session(&proof()).unwrap().is_some());
+    let ends: [(&str, End); 3] = [
+        ("another password", |people| people.set_password("tmp", "another long password", None).unwrap()),
+        ("kept out", |people| people.set_disabled("tmp", true).unwrap()),
+        ("gone, and somebody else of that name", |people| {
+            people.remove("tmp").unwrap();
+            people.add("tmp", Role::Manager, &Rights::default(), Some("a third long password")).unwrap();
+        }),
+    ];
+    for (what, end) in ends {
+        // The password was checked, and before the session begins things change.
+        let checked = proof();
+        end(&people);
+        assert!(people.begin_session(&checked).unwrap().is_none(), "{what}");
+        people.remove("tmp").unwrap();
+        add(PASSWORD).unwrap();
+    }
+    let subject = Subject { issuer: "https://idp.test".to_owned(), subject: "7".to_owned() };
+    let linked = Altered { subject: Some(Some(subject.clone())), ..Altered::default() };
+    people.alter("tmp", &linked).unwrap();
+    let (_, checked) = people.proof_by_subject(subject.clone()).unwrap();
+    people.alter("tmp", &Altered { subject: Some(None), ..Altered::default() }).unwrap();
+    assert!(people.begin_session(&checked).unwrap().is_none());
+    people.alter("tmp", &linked).unwrap();
+    let (_, checked) = people.proof_by_subject(subject).unwrap();
+    assert!(people.begin_session(&checked).unwrap().is_some());
+}
+
+#[test]
+fn an_administrator_without_a_way_in_is_not_one_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = People::open(&folder.path().join("a.gpkg")).unwrap();
+    people.add("li", Role::Administrator, &Rights::default(), Some(PASSWORD)).unwrap();
+    people.add("ann", Role::Administrator, &Rights::default(), None).unwrap();
+    let demoted = Altered { role: Some(Role::Reader), ..Altered::default() };
+    assert!(matches!(people.alter("li", &demoted), Err(PeopleError::LastAdministrator)));
+    let subject = Subject { issuer: "https://idp.test".to_owned(), subject: "7".to_owned() };
+    people.alter("ann", &Altered { subject: Some(Some(subject)), ..Altered::default() }).unwrap();
+    people.alter("li", &demoted).unwrap();
+    let unlinked = Altered { subject: Some(None), ..Altered::default() };
+    assert!(matches!(people.alter("ann", &unlinked), Err(PeopleError::LastAdministrator)));
 }
