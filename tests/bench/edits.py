@@ -77,7 +77,7 @@ def manager(program, copy):
 
 
 def large_over_http(bench, program, copy):
-    """`POST /changes` of a tenth of all parcels: patches of a value, then whole features moved, then deletions."""
+    """`POST /changes` of a tenth of all parcels: patches of a value, then deletions, then whole features moved."""
     token, port, many = manager(program, copy), free_port(), min(100_000, bench.count // 4)
     step = bench.count // many
     with closing(Server([program, "serve", "-w", copy, "--listen", f"127.0.0.1:{port}"], port)) as server:
@@ -97,8 +97,9 @@ def large_over_http(bench, program, copy):
         kinds = {
             "one value of each": lambda n: {"patch": {"layer": layer, "id": n, "version": version,
                                                       "properties": {"owner": f"owner {n}"}}},
-            "whole features, elsewhere": lambda n: {"put": {"layer": layer, "version": version, "feature": moved(n)}},
             "deleted": lambda n: {"delete": {"layer": layer, "id": n, "version": version}},
+            # Last: so they lie over each other, and finding all that overlap goes on for a while.
+            "whole features, elsewhere": lambda n: {"put": {"layer": layer, "version": version, "feature": moved(n)}},
         }
         for turn, (what, change) in enumerate(kinds.items()):
             ids = range(1 + turn, bench.count + 1, step)[:many]
